@@ -1,0 +1,112 @@
+//! One server: what the configuration says of it and what was last seen of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A server's place in the configuration; stable while the process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServerId(pub u16);
+
+/// What the configuration says a server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Takes all writes.
+    Primary,
+    /// Replicates from the primary and takes reads.
+    Replica,
+}
+
+/// Which family of server it is, by its version string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Flavor {
+    /// Not seen yet.
+    #[default]
+    Unknown,
+    /// MariaDB.
+    MariaDb,
+    /// MySQL, Percona Server and others of its kin.
+    MySql,
+}
+
+/// Whether a server can be used.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Health {
+    /// Not observed yet: a primary is tried, a replica is not.
+    #[default]
+    Unknown,
+    /// The last observation succeeded.
+    Up,
+    /// The last observations failed.
+    Down {
+        /// Since when.
+        since: Instant,
+        /// What failed, for people.
+        reason: Arc<str>,
+    },
+}
+
+/// Whether replication runs on a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Replication {
+    /// Not observed yet.
+    #[default]
+    Unknown,
+    /// The server replicates from no other.
+    None,
+    /// The IO and the SQL thread both run.
+    Running,
+    /// One of the threads, or both, do not run.
+    Stopped,
+}
+
+/// How far a replica is behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lag {
+    /// Not observed, or the server cannot tell.
+    #[default]
+    Unknown,
+    /// Behind by this much.
+    Known(Duration),
+    /// Replication is stopped: behind by an unknown and growing amount.
+    Stopped,
+}
+
+/// What was last seen of a server.
+#[derive(Debug, Clone, Default)]
+pub struct ServerState {
+    /// Whether it can be used.
+    pub health: Health,
+    /// `@@read_only`, when seen.
+    pub read_only: Option<bool>,
+    /// Whether replication runs.
+    pub replication: Replication,
+    /// How far it is behind.
+    pub lag: Lag,
+    /// Its version string as its handshake gives it.
+    pub version: Option<Arc<str>>,
+    /// Its family.
+    pub flavor: Flavor,
+    /// When it was last observed, successfully or not.
+    pub observed: Option<Instant>,
+    /// How many observations in a row failed.
+    pub failures: u32,
+}
+
+/// One server.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Its id.
+    pub id: ServerId,
+    /// Its name in logs, metrics and hints.
+    pub name: Arc<str>,
+    /// `host:port`.
+    pub address: Arc<str>,
+    /// What the configuration says it is.
+    pub role: Role,
+    /// Its share of reads against the other replicas; 0 takes none.
+    pub weight: u32,
+    /// The replica pools it belongs to.
+    pub pools: Vec<Arc<str>>,
+    /// What was last seen of it.
+    pub state: ServerState,
+}

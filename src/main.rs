@@ -1,0 +1,3 @@
+//! The `pointsman` program: see the library crate.
+
+fn main() {}
