@@ -1,0 +1,193 @@
+//! Capability and status flags.
+//! [Capabilities](https://dev.mysql.com/doc/dev/mysql-server/latest/group__group__cs__capabilities__flags.html),
+//! [status](https://dev.mysql.com/doc/dev/mysql-server/latest/mysql__com_8h.html).
+
+use std::ops::{BitAnd, BitOr, Not};
+
+macro_rules! flags {
+    ($(#[$doc:meta])* $type:ident($repr:ty) { $($(#[$flag_doc:meta])* $name:ident = $bit:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+        pub struct $type(pub $repr);
+
+        impl $type {
+            $($(#[$flag_doc])* pub const $name: Self = Self(1 << $bit);)*
+
+            /// Whether all of `other`'s flags are set.
+            #[inline]
+            #[must_use]
+            pub const fn contains(self, other: Self) -> bool { self.0 & other.0 == other.0 }
+
+            /// These flags and `other`'s.
+            #[must_use]
+            pub const fn with(self, other: Self) -> Self { Self(self.0 | other.0) }
+
+            /// These flags but `other`'s.
+            #[must_use]
+            pub const fn without(self, other: Self) -> Self { Self(self.0 & !other.0) }
+        }
+
+        impl BitOr for $type {
+            type Output = Self;
+            fn bitor(self, other: Self) -> Self { Self(self.0 | other.0) }
+        }
+
+        impl BitAnd for $type {
+            type Output = Self;
+            fn bitand(self, other: Self) -> Self { Self(self.0 & other.0) }
+        }
+
+        impl Not for $type {
+            type Output = Self;
+            fn not(self) -> Self { Self(!self.0) }
+        }
+    };
+}
+
+flags! {
+    /// What a client or a server can do; both sides' flags together decide the form of packets.
+    Capabilities(u32) {
+        /// Unset by MariaDB in its greeting: its extended capabilities follow.
+        LONG_PASSWORD = 0,
+        /// Affected rows are those found, not those changed.
+        FOUND_ROWS = 1,
+        /// Long column flags.
+        LONG_FLAG = 2,
+        /// The login names a schema.
+        CONNECT_WITH_DB = 3,
+        /// `schema.table.column` is not allowed.
+        NO_SCHEMA = 4,
+        /// zlib compression.
+        COMPRESS = 5,
+        /// ODBC client.
+        ODBC = 6,
+        /// LOAD DATA LOCAL.
+        LOCAL_FILES = 7,
+        /// Blanks before `(` are allowed.
+        IGNORE_SPACE = 8,
+        /// The 4.1 protocol; the only one spoken here.
+        PROTOCOL_41 = 9,
+        /// `interactive_timeout` instead of `wait_timeout`.
+        INTERACTIVE = 10,
+        /// TLS.
+        SSL = 11,
+        /// Ignored by servers.
+        IGNORE_SIGPIPE = 12,
+        /// Status flags in OK packets.
+        TRANSACTIONS = 13,
+        /// Reserved.
+        RESERVED = 14,
+        /// The 4.1 authentication.
+        SECURE_CONNECTION = 15,
+        /// Several statements in one COM_QUERY.
+        MULTI_STATEMENTS = 16,
+        /// Several result sets.
+        MULTI_RESULTS = 17,
+        /// Several result sets of prepared statements.
+        PS_MULTI_RESULTS = 18,
+        /// The login names an authentication plugin.
+        PLUGIN_AUTH = 19,
+        /// The login has connection attributes.
+        CONNECT_ATTRS = 20,
+        /// The login's authentication data have a length-encoded length.
+        PLUGIN_AUTH_LENENC = 21,
+        /// Expired passwords can be handled.
+        CAN_HANDLE_EXPIRED_PASSWORDS = 22,
+        /// OK packets carry session state changes.
+        SESSION_TRACK = 23,
+        /// OK packets end result sets instead of EOF packets.
+        DEPRECATE_EOF = 24,
+        /// Result sets may come without column definitions.
+        OPTIONAL_RESULTSET_METADATA = 25,
+        /// zstd compression.
+        ZSTD = 26,
+        /// COM_QUERY and COM_STMT_EXECUTE carry attributes.
+        QUERY_ATTRIBUTES = 27,
+        /// Several authentication factors.
+        MULTI_FACTOR = 28,
+        /// MariaDB: progress reports.
+        PROGRESS = 29,
+        /// Client side only.
+        SSL_VERIFY_SERVER_CERT = 30,
+        /// Client side only.
+        REMEMBER_OPTIONS = 31,
+    }
+}
+
+impl Capabilities {
+    /// What pointsman speaks to clients. Compression, TLS, query attributes and optional metadata are not among it yet.
+    pub const OFFERED: Self = Self(
+        Self::LONG_PASSWORD.0
+            | Self::FOUND_ROWS.0
+            | Self::LONG_FLAG.0
+            | Self::CONNECT_WITH_DB.0
+            | Self::NO_SCHEMA.0
+            | Self::ODBC.0
+            | Self::LOCAL_FILES.0
+            | Self::IGNORE_SPACE.0
+            | Self::PROTOCOL_41.0
+            | Self::INTERACTIVE.0
+            | Self::IGNORE_SIGPIPE.0
+            | Self::TRANSACTIONS.0
+            | Self::RESERVED.0
+            | Self::SECURE_CONNECTION.0
+            | Self::MULTI_STATEMENTS.0
+            | Self::MULTI_RESULTS.0
+            | Self::PS_MULTI_RESULTS.0
+            | Self::PLUGIN_AUTH.0
+            | Self::CONNECT_ATTRS.0
+            | Self::PLUGIN_AUTH_LENENC.0
+            | Self::SESSION_TRACK.0
+            | Self::DEPRECATE_EOF.0,
+    );
+
+    /// Those of a client that change how a server reads statements or writes results: equal on both sides, and part
+    /// of a connection pool's key. MULTI_STATEMENTS is not among them: COM_SET_OPTION changes it on a live connection.
+    pub const SHAPING: Self = Self(
+        Self::FOUND_ROWS.0
+            | Self::NO_SCHEMA.0
+            | Self::ODBC.0
+            | Self::LOCAL_FILES.0
+            | Self::IGNORE_SPACE.0
+            | Self::INTERACTIVE.0
+            | Self::MULTI_RESULTS.0
+            | Self::PS_MULTI_RESULTS.0
+            | Self::DEPRECATE_EOF.0,
+    );
+}
+
+flags! {
+    /// Status flags of OK and EOF packets.
+    Status(u16) {
+        /// A transaction is open.
+        IN_TRANS = 0,
+        /// Autocommit is on.
+        AUTOCOMMIT = 1,
+        /// Another result follows.
+        MORE_RESULTS = 3,
+        /// No good index was used.
+        NO_GOOD_INDEX = 4,
+        /// No index was used.
+        NO_INDEX = 5,
+        /// A cursor is open.
+        CURSOR_EXISTS = 6,
+        /// The last row of a cursor was sent.
+        LAST_ROW_SENT = 7,
+        /// A schema was dropped.
+        DB_DROPPED = 8,
+        /// NO_BACKSLASH_ESCAPES is in force.
+        NO_BACKSLASH_ESCAPES = 9,
+        /// A prepared statement was re-prepared with other columns.
+        METADATA_CHANGED = 10,
+        /// The query was slow.
+        QUERY_WAS_SLOW = 11,
+        /// The result holds OUT parameters.
+        PS_OUT_PARAMS = 12,
+        /// The open transaction is read-only.
+        IN_TRANS_READONLY = 13,
+        /// Session state changes follow in this OK packet.
+        SESSION_STATE_CHANGED = 14,
+        /// MariaDB: ANSI_QUOTES is in force.
+        ANSI_QUOTES = 15,
+    }
+}

@@ -1,0 +1,333 @@
+//! The connection phase: greeting, login, switch of the authentication method.
+//! [Greeting](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets_protocol_handshake_v10.html),
+//! [response](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets_protocol_handshake_response.html).
+
+use bytes::{BufMut as _, BytesMut};
+
+use super::auth::NONCE_LEN;
+use super::reader::Reader;
+use super::writer::put_lenenc_bytes;
+use super::{Capabilities, ProtocolError, Status};
+
+/// A server's greeting (protocol version 10).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Greeting {
+    /// The version, as the server writes it.
+    pub version: String,
+    /// The connection's id.
+    pub thread_id: u32,
+    /// The nonce of the first scramble.
+    pub nonce: [u8; NONCE_LEN],
+    /// What the server can do.
+    pub capabilities: Capabilities,
+    /// MariaDB's further capabilities; 0 from others.
+    pub mariadb_capabilities: u32,
+    /// The server's default collation, low byte.
+    pub collation: u8,
+    /// Status flags.
+    pub status: Status,
+    /// The authentication plugin that the server suggests.
+    pub plugin: String,
+}
+
+impl Greeting {
+    /// Reads a greeting.
+    ///
+    /// # Errors
+    /// When it is cut off or of another protocol version.
+    pub fn parse(payload: &[u8]) -> Result<Self, ProtocolError> {
+        let mut reader = Reader::new("greeting", payload);
+        if reader.u8()? != 10 {
+            return Err(reader.malformed("not protocol version 10"));
+        }
+        let version = String::from_utf8_lossy(reader.until_nul()?).into_owned();
+        let thread_id = reader.u32()?;
+        let first = reader.take(8)?;
+        reader.u8()?;
+        let low = reader.u16()?;
+        let collation = reader.u8()?;
+        let status = Status(reader.u16()?);
+        let high = reader.u16()?;
+        let capabilities = Capabilities(u32::from(low) | u32::from(high) << 16);
+        let nonce_len = usize::from(reader.u8()?);
+        reader.take(6)?;
+        let extended = reader.u32()?;
+        let mariadb_capabilities = if capabilities.contains(Capabilities::LONG_PASSWORD) { 0 } else { extended };
+        let mut nonce = [0; NONCE_LEN];
+        let second = reader.take(nonce_len.saturating_sub(8).max(13))?;
+        for (place, byte) in nonce.iter_mut().zip(first.iter().chain(second)) {
+            *place = *byte;
+        }
+        let plugin = if capabilities.contains(Capabilities::PLUGIN_AUTH) {
+            // Some servers leave the NUL out.
+            let rest = reader.take_rest();
+            String::from_utf8_lossy(rest.split(|&byte| byte == 0).next().unwrap_or_default()).into_owned()
+        } else {
+            String::new()
+        };
+        Ok(Self { version, thread_id, nonce, capabilities, mariadb_capabilities, collation, status, plugin })
+    }
+
+    /// The payload.
+    #[must_use]
+    pub fn encode(&self) -> BytesMut {
+        let mut out = BytesMut::with_capacity(128);
+        out.put_u8(10);
+        out.put_slice(self.version.as_bytes());
+        out.put_u8(0);
+        out.put_u32_le(self.thread_id);
+        let (first, second) = self.nonce.split_at_checked(8).unwrap_or_default();
+        out.put_slice(first);
+        out.put_u8(0);
+        let [a, b, c, d] = self.capabilities.0.to_le_bytes();
+        out.put_slice(&[a, b]);
+        out.put_u8(self.collation);
+        out.put_u16_le(self.status.0);
+        out.put_slice(&[c, d]);
+        out.put_u8(21);
+        out.put_slice(&[0; 6]);
+        out.put_u32_le(self.mariadb_capabilities);
+        out.put_slice(second);
+        out.put_u8(0);
+        out.put_slice(self.plugin.as_bytes());
+        out.put_u8(0);
+        out
+    }
+}
+
+/// A client's login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HandshakeResponse {
+    /// What the client can do and wants.
+    pub capabilities: Capabilities,
+    /// The longest packet that the client takes, in bytes.
+    pub max_packet: u32,
+    /// The client's collation: one byte in the packet, whose second byte MariaDB's clients may use.
+    pub collation: u16,
+    /// The user's name.
+    pub user: Vec<u8>,
+    /// The proof of the password.
+    pub auth_response: Vec<u8>,
+    /// The schema.
+    pub schema: Option<Vec<u8>>,
+    /// The authentication plugin that made `auth_response`.
+    pub plugin: Option<String>,
+    /// Connection attributes as they came; empty when there are none.
+    pub attributes: Vec<u8>,
+}
+
+impl HandshakeResponse {
+    /// Reads a login. `offered` are the capabilities of the greeting: no others count.
+    ///
+    /// # Errors
+    /// When it is cut off, or of the protocol before 4.1.
+    pub fn parse(payload: &[u8], offered: Capabilities) -> Result<Self, ProtocolError> {
+        let mut reader = Reader::new("handshake response", payload);
+        let capabilities = Capabilities(reader.u32()?) & offered;
+        if !capabilities.contains(Capabilities::PROTOCOL_41) {
+            return Err(reader.malformed("the client speaks a protocol older than 4.1"));
+        }
+        let max_packet = reader.u32()?;
+        let collation = u16::from(reader.u8()?);
+        reader.take(23)?;
+        let user = reader.until_nul()?.to_vec();
+        let auth_response = if capabilities.contains(Capabilities::PLUGIN_AUTH_LENENC) {
+            reader.lenenc_bytes()?.to_vec()
+        } else if capabilities.contains(Capabilities::SECURE_CONNECTION) {
+            let len = usize::from(reader.u8()?);
+            reader.take(len)?.to_vec()
+        } else {
+            reader.until_nul()?.to_vec()
+        };
+        // Clients are known to set the flag and send nothing.
+        let schema = if capabilities.contains(Capabilities::CONNECT_WITH_DB) && !reader.is_empty() {
+            Some(reader.until_nul()?.to_vec()).filter(|schema| !schema.is_empty())
+        } else {
+            None
+        };
+        let plugin = if capabilities.contains(Capabilities::PLUGIN_AUTH) && !reader.is_empty() {
+            let name = match reader.until_nul() {
+                Ok(name) => name,
+                // Some clients leave the last NUL out.
+                Err(_) => reader.take_rest(),
+            };
+            Some(String::from_utf8_lossy(name).into_owned()).filter(|name| !name.is_empty())
+        } else {
+            None
+        };
+        let attributes = if capabilities.contains(Capabilities::CONNECT_ATTRS) && !reader.is_empty() {
+            reader.lenenc_bytes()?.to_vec()
+        } else {
+            Vec::new()
+        };
+        Ok(Self { capabilities, max_packet, collation, user, auth_response, schema, plugin, attributes })
+    }
+
+    /// The payload, for a login to a server.
+    #[must_use]
+    pub fn encode(&self) -> BytesMut {
+        let mut out = BytesMut::with_capacity(128);
+        out.put_u32_le(self.capabilities.0);
+        out.put_u32_le(self.max_packet);
+        out.put_u8(self.collation.to_le_bytes()[0]);
+        out.put_slice(&[0; 23]);
+        out.put_slice(&self.user);
+        out.put_u8(0);
+        if self.capabilities.contains(Capabilities::PLUGIN_AUTH_LENENC) {
+            put_lenenc_bytes(&mut out, &self.auth_response);
+        } else {
+            out.put_u8(u8::try_from(self.auth_response.len()).unwrap_or(0));
+            out.put_slice(&self.auth_response);
+        }
+        if let Some(schema) = self.schema.as_ref().filter(|_| self.capabilities.contains(Capabilities::CONNECT_WITH_DB))
+        {
+            out.put_slice(schema);
+            out.put_u8(0);
+        }
+        if let Some(plugin) = self.plugin.as_ref().filter(|_| self.capabilities.contains(Capabilities::PLUGIN_AUTH)) {
+            out.put_slice(plugin.as_bytes());
+            out.put_u8(0);
+        }
+        if self.capabilities.contains(Capabilities::CONNECT_ATTRS) {
+            put_lenenc_bytes(&mut out, &self.attributes);
+        }
+        out
+    }
+}
+
+/// COM_CHANGE_USER's payload behind its first byte.
+/// [Page](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_change_user.html).
+///
+/// # Errors
+/// When it is cut off.
+pub fn parse_change_user(
+    payload: &[u8],
+    capabilities: Capabilities,
+    max_packet: u32,
+) -> Result<HandshakeResponse, ProtocolError> {
+    let mut reader = Reader::new("COM_CHANGE_USER", payload);
+    let user = reader.until_nul()?.to_vec();
+    let auth_len = usize::from(reader.u8()?);
+    let auth_response = reader.take(auth_len)?.to_vec();
+    let schema = Some(reader.until_nul()?.to_vec()).filter(|schema| !schema.is_empty());
+    // 0: the client named none, and the connection's stays.
+    let collation = if reader.is_empty() { 0 } else { reader.u16()? };
+    let plugin = if capabilities.contains(Capabilities::PLUGIN_AUTH) && !reader.is_empty() {
+        Some(String::from_utf8_lossy(reader.until_nul()?).into_owned())
+    } else {
+        None
+    };
+    let attributes = if capabilities.contains(Capabilities::CONNECT_ATTRS) && !reader.is_empty() {
+        reader.lenenc_bytes()?.to_vec()
+    } else {
+        Vec::new()
+    };
+    Ok(HandshakeResponse { capabilities, max_packet, collation, user, auth_response, schema, plugin, attributes })
+}
+
+/// What a server sends while a login goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuthReply<'a> {
+    /// The login succeeded.
+    Ok,
+    /// AuthSwitchRequest: another plugin and nonce.
+    Switch {
+        /// The plugin.
+        plugin: &'a str,
+        /// Its data: the nonce, without a NUL at the end.
+        data: &'a [u8],
+    },
+    /// AuthMoreData: the plugin's own.
+    More(&'a [u8]),
+    /// ERR.
+    Err,
+}
+
+impl<'a> AuthReply<'a> {
+    /// Reads a packet of the login phase.
+    ///
+    /// # Errors
+    /// When it is cut off or none of these.
+    pub fn parse(payload: &'a [u8]) -> Result<Self, ProtocolError> {
+        let mut reader = Reader::new("authentication", payload);
+        match reader.u8()? {
+            0x00 => Ok(Self::Ok),
+            0x01 => Ok(Self::More(reader.take_rest())),
+            0xFE if reader.is_empty() => {
+                Err(reader.malformed("the server asks for the authentication of MySQL 4.0, which is not served"))
+            }
+            0xFE => {
+                let plugin = std::str::from_utf8(reader.until_nul()?).map_err(|_| reader.malformed("plugin name"))?;
+                let data = reader.take_rest();
+                Ok(Self::Switch { plugin, data: data.strip_suffix(&[0]).unwrap_or(data) })
+            }
+            0xFF => Ok(Self::Err),
+            _ => Err(reader.malformed("unknown first byte")),
+        }
+    }
+}
+
+/// The payload of an AuthSwitchRequest.
+#[must_use]
+pub fn auth_switch(plugin: &str, nonce: &[u8]) -> BytesMut {
+    let mut out = BytesMut::with_capacity(64);
+    out.put_u8(0xFE);
+    out.put_slice(plugin.as_bytes());
+    out.put_u8(0);
+    out.put_slice(nonce);
+    out.put_u8(0);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn greeting() -> Greeting {
+        Greeting {
+            version: "5.5.5-10.11.14-MariaDB-log".into(),
+            thread_id: 77,
+            nonce: *b"abcdefghijklmnopqrst",
+            capabilities: Capabilities::OFFERED.without(Capabilities::LONG_PASSWORD),
+            mariadb_capabilities: 0x1D,
+            collation: 45,
+            status: Status::AUTOCOMMIT,
+            plugin: "mysql_native_password".into(),
+        }
+    }
+
+    #[test]
+    fn greeting_round_trip() {
+        let payload = greeting().encode();
+        assert_eq!(Greeting::parse(&payload), Ok(greeting()));
+        for cut in 0..60 {
+            assert!(Greeting::parse(&payload[..cut]).is_err(), "{cut}");
+        }
+    }
+
+    #[test]
+    fn login_round_trip() {
+        let login = HandshakeResponse {
+            capabilities: Capabilities::OFFERED,
+            max_packet: 1 << 24,
+            collation: 45,
+            user: b"app".to_vec(),
+            auth_response: vec![1; 32],
+            schema: Some(b"shop".to_vec()),
+            plugin: Some("caching_sha2_password".into()),
+            attributes: b"\x03_os\x05Linux".to_vec(),
+        };
+        assert_eq!(HandshakeResponse::parse(&login.encode(), Capabilities::OFFERED), Ok(login));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_of_a_peer_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Greeting::parse(&bytes);
+            let _ = HandshakeResponse::parse(&bytes, Capabilities::OFFERED);
+            let _ = parse_change_user(&bytes, Capabilities::OFFERED, 0);
+            let _ = AuthReply::parse(&bytes);
+        }
+    }
+}
