@@ -1,9 +1,35 @@
 //! Statement text: tokens, fingerprint, classification, and a bounded cache of shapes. No I/O.
 //!
 //! What cannot be proven a read is not one: there is no error here, only [`PrimaryCause`]s.
+//!
+//! ```text
+//! text ─► lexer ─► fingerprint ─► shapes ──hit──► Classified (+ hint, + detail read anew)
+//!           │                       │ miss
+//!           └─► kind, scan ─────────┴─► render ─► tree (sqlparser: can only add a cause)
+//! ```
 
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
+
+mod charset;
+mod classify;
+mod detail;
+mod fingerprint;
+mod functions;
+mod hint;
+mod kind;
+mod lexer;
+mod render;
+mod scan;
+mod set;
 mod shape;
+mod shapes;
+#[cfg(test)]
+mod tests;
+mod tree;
 
+pub use charset::{charset_class, charset_class_of_collation_id};
+pub use classify::{Classifier, SqlContext};
+pub use scan::is_server_schema;
 pub use shape::{
     Assignment, Charset, Classified, Detail, Effects, Fingerprint, Hint, KillTarget, PrimaryCause, Scope, Shape,
     SqlMode, StatementKind, TableName, Value,

@@ -1,0 +1,83 @@
+//! What is read from a statement anew each time, because its literals matter.
+
+use super::SqlContext;
+use super::lexer::{Kind, Token, Tokens};
+use super::scan::unquote;
+use super::set;
+use super::shape::{Detail, Effects, KillTarget, Shape, StatementKind, TableName};
+
+/// More tokens than this are not read: no SET that an application sends is that long.
+const MOST_TOKENS: usize = 4096;
+
+/// The detail of a statement of this shape.
+pub(super) fn of(sql: &[u8], context: SqlContext, shape: &Shape) -> Detail {
+    let names = shape.effects.intersects(Effects::CREATES_TEMPORARY | Effects::DROPS_TEMPORARY);
+    let read = || -> Vec<Token<'_>> {
+        let mut tokens: Vec<_> = Tokens::new(sql, context.mode, true).take(MOST_TOKENS).collect();
+        if tokens.last().is_some_and(|token| token.is_operator(b";")) {
+            tokens.pop();
+        }
+        tokens
+    };
+    match shape.kind {
+        StatementKind::Set => {
+            let tokens = read();
+            let rest = tokens.get(1..).filter(|_| tokens.len() < MOST_TOKENS);
+            Detail::Set(rest.and_then(set::assignments))
+        }
+        StatementKind::Use => Detail::Use(read().get(1).map(|token| unquote(token.text)).unwrap_or_default()),
+        StatementKind::Kill => Detail::Kill(kill(read().get(1..).unwrap_or_default())),
+        StatementKind::Ddl if names => Detail::Names(tables(&read())),
+        _ => Detail::None,
+    }
+}
+
+fn kill(tokens: &[Token<'_>]) -> KillTarget {
+    let mut rest = tokens;
+    if let [first, tail @ ..] = rest
+        && first.is_any(&["HARD", "SOFT"])
+    {
+        rest = tail;
+    }
+    let query = matches!(rest, [first, ..] if first.is("QUERY"));
+    if let [first, tail @ ..] = rest
+        && first.is_any(&["CONNECTION", "QUERY"])
+    {
+        rest = tail;
+    }
+    let [id] = rest else { return KillTarget::Other };
+    let id = std::str::from_utf8(id.text).ok().filter(|_| id.kind == Kind::Number).and_then(|id| id.parse().ok());
+    match id {
+        Some(id) if query => KillTarget::Query(id),
+        Some(id) => KillTarget::Connection(id),
+        None => KillTarget::Other,
+    }
+}
+
+/// The tables of DROP [TEMPORARY] TABLE and of CREATE TEMPORARY TABLE.
+fn tables(tokens: &[Token<'_>]) -> Vec<TableName> {
+    let create = tokens.first().is_some_and(|token| token.is("CREATE"));
+    let skip = ["CREATE", "DROP", "OR", "REPLACE", "TEMPORARY", "TABLE", "TABLES", "IF", "NOT", "EXISTS"];
+    let head = tokens.iter().take_while(|token| token.is_any(&skip)).count();
+    let mut rest = tokens.get(head..).unwrap_or_default();
+    let mut names = Vec::new();
+    let name = |token: &Token<'_>| String::from_utf8_lossy(&unquote(token.text)).into_owned();
+    while let [first, tail @ ..] = rest
+        && first.is_name()
+    {
+        rest = tail;
+        let table = match rest {
+            [dot, table, tail @ ..] if dot.is_operator(b".") && table.is_name() => {
+                rest = tail;
+                TableName { schema: Some(name(first).to_lowercase().into()), table: name(table).into() }
+            }
+            _ => TableName { schema: None, table: name(first).into() },
+        };
+        names.push(table);
+        match rest {
+            [comma, tail @ ..] if !create && comma.is_operator(b",") => rest = tail,
+            _ => break,
+        }
+    }
+    names
+}
