@@ -1,1 +1,15 @@
-//! backend
+//! Connections to servers and their pools. Knows nothing of clients; moves bytes and waits.
+
+mod connect;
+mod connection;
+mod error;
+mod held;
+mod lease;
+mod pools;
+
+pub use connect::{Account, Login, read_greeting};
+pub use connection::{Connection, read_more, write_all};
+pub use error::{BackendError, Phase};
+pub use held::HeldStatements;
+pub use lease::Lease;
+pub use pools::{Manager, OnConnect, Pool, PoolKey, Pooled, Pools, ServerPools};

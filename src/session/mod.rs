@@ -1,1 +1,518 @@
-//! session
+//! One client's state. Two verbs: [`Session::plan`] says what is to be done for a command, [`Session::absorb`] takes in
+//! what came of it. No sockets, no clock: what the server says is believed over what the text predicted.
+#![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
+
+mod absorb;
+mod pins;
+mod plan;
+mod predict;
+mod settings;
+mod statements;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+pub use absorb::Absorbed;
+pub use pins::{PinCause, Pins};
+pub use plan::{Answer, Job, Plan, Request, Slot};
+pub use settings::{Base, ConnectionState, ISOLATION, Preamble, Settings, TRACKING, literal};
+pub use statements::{ClientStatement, MAX_STATEMENTS, StatementKey, Statements};
+
+use crate::routing::{Route, RouteReason, SessionView, Surroundings, Target, decide};
+use crate::sql::{Classified, Classifier, Detail, Effects, KillTarget, SqlContext, StatementKind};
+use crate::wire::inbox::RawCommand;
+use crate::wire::statement::{ClientStatementId, ParameterTypes, parameter_types};
+use crate::wire::{Capabilities, Command, ErrPacket, ReplyKind, Status, TrackFilter};
+
+/// What a plan depends on besides the session.
+#[derive(Clone, Copy)]
+pub struct Environment<'a> {
+    /// Classifies statements.
+    pub classifier: &'a Classifier,
+    /// Servers, rules, load, time.
+    pub around: Surroundings<'a>,
+    /// When anyone wrote last through this proxy.
+    pub last_global_write: Option<Instant>,
+    /// The secret of statement keys.
+    pub keys: [u64; 2],
+}
+
+/// What the last statement left to be asked about: its warnings, its rows.
+#[derive(Debug, Clone, Copy, Default)]
+struct Last {
+    /// The connection that ran it and is kept because it can be asked.
+    slot: Option<Slot>,
+    /// The rows of its result, when that is all there is to ask about; None: it had no result set.
+    rows: Option<u64>,
+    /// There was more to ask about, but the connection had to be given back.
+    lost: bool,
+}
+
+/// A result of so many rows at most is not worth keeping a connection for: FOUND_ROWS() is made again elsewhere.
+const REPLAYED_ROWS: u64 = 1000;
+
+/// One client's state.
+#[derive(Debug)]
+pub struct Session {
+    id: u32,
+    user: Arc<str>,
+    capabilities: Capabilities,
+    /// What a fresh connection has; None until the first one was seen.
+    base: Option<Arc<Base>>,
+    settings: Arc<Settings>,
+    context: SqlContext,
+    serializable: bool,
+    status: Status,
+    pins: Pins,
+    pinned: Option<Slot>,
+    statements: Statements,
+    filter: TrackFilter,
+    last: Last,
+    last_write: Option<Instant>,
+    /// The exact LAST_INSERT_ID(), once its connection was given back.
+    last_insert_id: Option<u64>,
+    /// The primary's connection holds a LAST_INSERT_ID or a sequence's last value that is known to it alone.
+    holds_insert_id: bool,
+    holds_sequence: bool,
+    scratch: Vec<u8>,
+}
+
+/// A session without pins keeps a connection that can still be asked about its last statement. After so long a silence
+/// of the client it gives it back if others wait for one, and remembers what can be remembered.
+pub const HOLD: Duration = Duration::from_millis(200);
+
+impl Session {
+    /// A session that has just logged in.
+    #[must_use]
+    pub fn new(
+        id: u32,
+        user: Arc<str>,
+        capabilities: Capabilities,
+        schema: Option<&[u8]>,
+        base: Option<Arc<Base>>,
+    ) -> Self {
+        let mut session = Self {
+            id,
+            user,
+            capabilities,
+            base: None,
+            settings: Arc::new(Settings {
+                schema: schema.map(Into::into),
+                multi_statements: capabilities.contains(Capabilities::MULTI_STATEMENTS),
+                ..Settings::default()
+            }),
+            context: Base::unknown_context(),
+            serializable: false,
+            status: Status::AUTOCOMMIT,
+            pins: Pins::default(),
+            pinned: None,
+            statements: Statements::default(),
+            filter: TrackFilter::default(),
+            last: Last::default(),
+            last_write: None,
+            last_insert_id: None,
+            holds_insert_id: false,
+            holds_sequence: false,
+            scratch: Vec::new(),
+        };
+        if let Some(base) = base {
+            session.learn(&base);
+        }
+        session
+    }
+
+    /// The connection id that the client knows.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The user's name.
+    #[must_use]
+    pub fn user(&self) -> &Arc<str> {
+        &self.user
+    }
+
+    /// What was agreed with the client.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    /// The state that its connections must have.
+    #[must_use]
+    pub fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
+    /// Which session state changes the client gets to see.
+    #[must_use]
+    pub fn filter(&self) -> &TrackFilter {
+        &self.filter
+    }
+
+    /// The status flags as the client last saw them.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Why it is bound to one connection.
+    #[must_use]
+    pub fn pins(&self) -> &Pins {
+        &self.pins
+    }
+
+    /// The slot that it is pinned to.
+    #[must_use]
+    pub fn pinned(&self) -> Option<Slot> {
+        self.pinned
+    }
+
+    /// Its prepared statements.
+    #[must_use]
+    pub fn statements(&self) -> &Statements {
+        &self.statements
+    }
+
+    /// Takes in what fresh connections have, when the first one was seen.
+    pub fn learn(&mut self, base: &Arc<Base>) {
+        if self.base.is_none() {
+            if !base.autocommit {
+                self.status = self.status.without(Status::AUTOCOMMIT);
+            }
+            self.base = Some(base.clone());
+            self.reread();
+        }
+    }
+
+    /// Whether it knows what fresh connections have.
+    #[must_use]
+    pub fn is_informed(&self) -> bool {
+        self.base.is_some()
+    }
+
+    /// Derives from the settings what every plan needs.
+    fn reread(&mut self) {
+        if let Some(base) = &self.base {
+            self.context = base.context(&self.settings);
+            self.serializable = base.is_serializable(&self.settings);
+        }
+    }
+
+    /// COM_RESET_CONNECTION: all state goes but the schema, as servers have it (MariaDB 10.11, MySQL 9.7).
+    pub fn reset(&mut self) {
+        let schema = self.settings.schema.clone();
+        let mut fresh = Self::new(self.id, self.user.clone(), self.capabilities, schema.as_deref(), self.base.take());
+        fresh.last_write = self.last_write;
+        *self = fresh;
+    }
+
+    /// The connection in this slot is lost: what was bound to it is gone.
+    pub fn lost(&mut self, slot: Slot) {
+        if self.pinned == Some(slot) {
+            self.pins = Pins::default();
+            self.pinned = None;
+            self.status = self.status.without(Status::IN_TRANS).without(Status::IN_TRANS_READONLY);
+        }
+        if slot == Slot::Primary {
+            self.holds_insert_id = false;
+            self.holds_sequence = false;
+        }
+        if self.last.slot == Some(slot) {
+            self.last = Last::default();
+        }
+    }
+
+    /// What routing may see.
+    fn view(&self, around: &Environment<'_>) -> SessionView<'_> {
+        SessionView {
+            user: &self.user,
+            schema: self.settings.schema.as_deref().and_then(|schema| std::str::from_utf8(schema).ok()),
+            pin: self.pins.first().map(PinCause::reason),
+            autocommit: self.status.contains(Status::AUTOCOMMIT),
+            serializable: self.serializable,
+            last_write: self.last_write,
+            last_global_write: around.last_global_write,
+        }
+    }
+
+    /// Says what is to be done for a command.
+    pub fn plan(&mut self, raw: &RawCommand, environment: &Environment<'_>) -> Plan {
+        let command = match Command::parse(&raw.payload) {
+            Ok(command) => command,
+            Err(error) => return Plan::Refuse(ErrPacket::new(1835, b"HY000", &format!("pointsman: {error}"))),
+        };
+        match command {
+            Command::Query(text) => self.plan_query(text, environment),
+            Command::StmtPrepare(_) => self.plan_prepare(raw, environment),
+            Command::StmtExecute { statement, flags } => {
+                self.plan_execute(ClientStatementId(statement), flags, &raw.payload, environment)
+            }
+            Command::StmtSendLongData { statement } => self.plan_long_data(ClientStatementId(statement), environment),
+            Command::StmtClose { statement } => self.plan_close(ClientStatementId(statement)),
+            Command::StmtReset { statement } => self.plan_statement_reset(ClientStatementId(statement)),
+            Command::StmtFetch { statement } => self.plan_fetch(ClientStatementId(statement)),
+            Command::InitDb(_) => self.plan_command(RouteReason::SessionState, Some(ReplyKind::Results)),
+            Command::FieldList(_) => self.plan_command(RouteReason::Command, Some(ReplyKind::FieldList)),
+            Command::Statistics => self.plan_command(RouteReason::Command, Some(ReplyKind::Text)),
+            Command::Ping => Plan::Answer(Answer::Ok),
+            Command::Quit => Plan::Quit,
+            Command::ChangeUser(_) => Plan::ChangeUser(raw.payload.slice(1..)),
+            Command::ResetConnection => Plan::Reset,
+            Command::SetOption(option) => self.plan_set_option(option),
+            Command::ProcessKill(id) => Plan::Kill(KillTarget::Connection(u64::from(id))),
+            Command::Unknown(code) => {
+                let text = format!("pointsman: unknown or unsupported command 0x{code:02X}");
+                Plan::Refuse(ErrPacket::new(1047, b"08S01", &text))
+            }
+        }
+    }
+
+    fn plan_command(&self, reason: RouteReason, reply: Option<ReplyKind>) -> Plan {
+        let route = match self.pins.first() {
+            Some(cause) => Route::new(Target::Pinned, cause.reason()),
+            None => Route::new(Target::Primary, reason),
+        };
+        Plan::Run(Box::new(Job::command(route, reply)))
+    }
+
+    fn plan_set_option(&mut self, option: u16) -> Plan {
+        let on = match option {
+            0 => true,
+            1 => false,
+            _ => return Plan::Refuse(ErrPacket::new(1047, b"08S01", "pointsman: unknown option of COM_SET_OPTION")),
+        };
+        // The next statement's preamble tells its connection.
+        Arc::make_mut(&mut self.settings).multi_statements = on;
+        Plan::Answer(Answer::Eof)
+    }
+
+    fn classify(&mut self, text: &[u8], environment: &Environment<'_>) -> Classified {
+        environment.classifier.classify(text, self.context, &mut self.scratch)
+    }
+
+    fn plan_query(&mut self, text: &[u8], environment: &Environment<'_>) -> Plan {
+        let classified = self.classify(text, environment);
+        if classified.shape.kind == StatementKind::Kill
+            && let Detail::Kill(target @ (KillTarget::Connection(_) | KillTarget::Query(_))) = classified.detail
+        {
+            return Plan::Kill(target);
+        }
+        self.plan_statement(classified, Request::Forward, ReplyKind::Results, environment)
+    }
+
+    /// Routes a statement of either protocol.
+    fn plan_statement(
+        &mut self,
+        classified: Classified,
+        request: Request,
+        reply: ReplyKind,
+        environment: &Environment<'_>,
+    ) -> Plan {
+        let effects = classified.shape.effects;
+        let pinned = !self.pins.is_empty();
+        let mut route = decide(&classified, self.view(environment), environment.around);
+        let (mut last_insert_id, mut replay, mut held) = (None, None, None);
+        let asks_previous = Effects::ASKS_DIAGNOSTICS | Effects::ASKS_FOUND_ROWS | Effects::ASKS_ROW_COUNT;
+        if !pinned && effects.intersects(asks_previous) && !matches!(request, Request::Prepare(_)) {
+            match self.last.slot {
+                Some(slot) => {
+                    route = Route::new(Target::Pinned, RouteReason::PreviousStatement);
+                    held = Some(slot);
+                }
+                None if self.last.lost => {
+                    return Plan::Refuse(ErrPacket::new(
+                        1105,
+                        b"HY000",
+                        "pointsman: the connection that ran the previous statement was needed by others and was given \
+                         back, so its warnings and row counts can no longer be asked; ask at once, or in a transaction",
+                    ));
+                }
+                None => replay = Some(self.last.rows),
+            }
+        }
+        if !pinned && effects.contains(Effects::ASKS_LAST_INSERT_ID) {
+            route = Route::new(Target::Primary, RouteReason::PreviousStatement);
+            last_insert_id = self.last_insert_id.filter(|_| !self.holds_insert_id);
+        }
+        if route.target == Target::Refuse {
+            return Plan::Refuse(ErrPacket::new(
+                1105,
+                b"HY000",
+                &format!(
+                    "pointsman: no replica can answer this read ({}), and the configuration says fallback = \"refuse\": {}",
+                    route.reason.as_str(),
+                    route.reason.explain()
+                ),
+            ));
+        }
+        let repeatable = !pinned
+            && classified.shape.cause.is_none()
+            && self.status.contains(Status::AUTOCOMMIT)
+            && !matches!(request, Request::Statement(_))
+            && classified.shape.kind != StatementKind::Multi;
+        Plan::Run(Box::new(Job {
+            route,
+            request,
+            reply: Some(reply),
+            classified: Some(classified),
+            repeatable,
+            last_insert_id,
+            replay,
+            cursor: false,
+            held,
+        }))
+    }
+
+    fn plan_prepare(&mut self, raw: &RawCommand, environment: &Environment<'_>) -> Plan {
+        if self.statements.len() >= MAX_STATEMENTS {
+            let text = format!(
+                "Can't create more than max_prepared_stmt_count statements (current value: {MAX_STATEMENTS}); \
+                 pointsman counts them for each session"
+            );
+            return Plan::Refuse(ErrPacket::new(1461, b"42000", &text));
+        }
+        let text = raw.payload.slice(1..);
+        let mut classified = self.classify(&text, environment);
+        let id = self.statements.next_id();
+        // PREPARE runs nothing: only the place is decided here.
+        classified.detail = Detail::None;
+        self.plan_statement(classified, Request::Prepare(id), ReplyKind::Prepare, environment)
+    }
+
+    fn unknown_statement(id: ClientStatementId, command: &str) -> Plan {
+        Plan::Refuse(ErrPacket::new(
+            1243,
+            b"HY000",
+            &format!("Unknown prepared statement handler ({}) given to {command}", id.0),
+        ))
+    }
+
+    fn plan_execute(
+        &mut self,
+        id: ClientStatementId,
+        flags: u8,
+        payload: &Bytes,
+        environment: &Environment<'_>,
+    ) -> Plan {
+        let cursor = flags & 0x07 != 0;
+        let (session, Some(statement)) = (self.id, self.statements.get_mut(id)) else {
+            return Self::unknown_statement(id, "mysqld_stmt_execute");
+        };
+        match parameter_types(payload, statement.parameters) {
+            Ok(ParameterTypes::Sent(types)) => statement.types = Some(Bytes::copy_from_slice(&types)),
+            Ok(ParameterTypes::None | ParameterTypes::AsBefore) => {}
+            // 1210: what servers say to a malformed EXECUTE.
+            Err(_) => {
+                return Plan::Refuse(ErrPacket::new(1210, b"HY000", "Incorrect arguments to mysqld_stmt_execute"));
+            }
+        }
+        if cursor && !statement.alone {
+            statement.alone = true;
+            statement.key = statement.key.alone(u64::from(session), id);
+        }
+        let mut classified = statement.classified.clone();
+        let text = statement.text.clone();
+        if classified.shape.kind == StatementKind::Kill {
+            return match self.classify(&text, environment).detail {
+                Detail::Kill(target) => Plan::Kill(target),
+                _ => Self::unknown_statement(id, "mysqld_stmt_execute"),
+            };
+        }
+        // The literals that matter are those of the text; it may have been prepared under another state.
+        if needs_detail(classified.shape.kind, classified.shape.effects) {
+            classified.detail = self.classify(&text, environment).detail;
+        }
+        let plan = self.plan_statement(classified, Request::Execute(id), ReplyKind::Results, environment);
+        match plan {
+            Plan::Run(mut job) => {
+                job.cursor = cursor;
+                job.repeatable &= !cursor;
+                Plan::Run(job)
+            }
+            other @ (Plan::Answer(_)
+            | Plan::Refuse(_)
+            | Plan::ChangeUser(_)
+            | Plan::Reset
+            | Plan::Kill(_)
+            | Plan::Close(_)
+            | Plan::Quit) => other,
+        }
+    }
+
+    fn plan_long_data(&mut self, id: ClientStatementId, environment: &Environment<'_>) -> Plan {
+        let session = self.id;
+        // A server ignores long data for a statement that it does not know; there is no reply to say so in.
+        let Some(statement) = self.statements.get_mut(id) else { return Plan::Answer(Answer::Nothing) };
+        if !statement.alone {
+            statement.alone = true;
+            statement.key = statement.key.alone(u64::from(session), id);
+        }
+        let classified = statement.classified.clone();
+        match self.plan_statement(classified, Request::Statement(id), ReplyKind::Simple, environment) {
+            Plan::Run(mut job) => {
+                job.reply = None;
+                Plan::Run(job)
+            }
+            _refused => Plan::Answer(Answer::Nothing),
+        }
+    }
+
+    fn plan_close(&mut self, id: ClientStatementId) -> Plan {
+        let Some(statement) = self.statements.remove(id) else { return Plan::Answer(Answer::Nothing) };
+        if statement.cursor && !self.statements.any_cursor() {
+            self.pins.set(PinCause::Cursor, false);
+        }
+        if statement.long_data && !self.statements.any_long_data() {
+            self.pins.set(PinCause::LongData, false);
+        }
+        if self.pins.is_empty() {
+            self.pinned = None;
+        }
+        Plan::Close(statement.alone.then_some(statement.key))
+    }
+
+    fn plan_statement_reset(&mut self, id: ClientStatementId) -> Plan {
+        let Some(statement) = self.statements.get(id) else {
+            return Self::unknown_statement(id, "mysqld_stmt_reset");
+        };
+        // No connection holds anything for it.
+        if !statement.cursor && !statement.long_data {
+            return Plan::Answer(Answer::Ok);
+        }
+        let reason = self.pins.first().map_or(RouteReason::Command, PinCause::reason);
+        let mut job = Job::command(Route::new(Target::Pinned, reason), Some(ReplyKind::Simple));
+        job.request = Request::Statement(id);
+        Plan::Run(Box::new(job))
+    }
+
+    fn plan_fetch(&self, id: ClientStatementId) -> Plan {
+        let Some(statement) = self.statements.get(id) else {
+            return Self::unknown_statement(id, "mysqld_stmt_fetch");
+        };
+        if !statement.cursor {
+            let text = format!("The statement ({}) has no open cursor", id.0);
+            return Plan::Refuse(ErrPacket::new(1421, b"HY000", &text));
+        }
+        let reason = self.pins.first().map_or(RouteReason::Command, PinCause::reason);
+        let mut job = Job::command(Route::new(Target::Pinned, reason), Some(ReplyKind::Rows));
+        job.request = Request::Statement(id);
+        Plan::Run(Box::new(job))
+    }
+}
+
+/// Whether a statement's literals say something that `absorb` needs.
+fn needs_detail(kind: StatementKind, effects: Effects) -> bool {
+    let named = Effects::GETS_LOCK
+        | Effects::RELEASES_LOCK
+        | Effects::CREATES_TEMPORARY
+        | Effects::DROPS_TEMPORARY
+        | Effects::OPENS_HANDLER
+        | Effects::CLOSES_HANDLER
+        | Effects::PREPARES
+        | Effects::DEALLOCATES;
+    matches!(kind, StatementKind::Set | StatementKind::Use | StatementKind::Kill) || effects.intersects(named)
+}

@@ -95,7 +95,9 @@ const fn classes() -> [u8; 256] {
             b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c => BLANK,
             b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'$' | 0x80..=0xff => LETTER,
             b'0'..=b'9' => DIGIT,
-            b',' | b'(' | b')' | b'=' | b'<' | b'>' | b'+' | b'%' | b'&' | b'|' | b'^' | b'~' | b'!' | b';' => PUNCTUATION,
+            b',' | b'(' | b')' | b'=' | b'<' | b'>' | b'+' | b'%' | b'&' | b'|' | b'^' | b'~' | b'!' | b';' => {
+                PUNCTUATION
+            }
             b'\'' | b'"' | b'`' => QUOTE,
             b'-' | b'/' | b'*' | b'#' | b'.' | b'@' | b':' | b'?' => SPECIAL,
             _ => OTHER,
@@ -255,9 +257,8 @@ impl<'a> Lexer<'a> {
         if self.after_dot {
             return (Kind::Word { name: true }, self.take(count(self.rest, is_word)));
         }
-        let digits_from = |at: usize, digit: fn(u8) -> bool| {
-            at.saturating_add(count(self.rest.get(at..).unwrap_or_default(), digit))
-        };
+        let digits_from =
+            |at: usize, digit: fn(u8) -> bool| at.saturating_add(count(self.rest.get(at..).unwrap_or_default(), digit));
         let decimal: fn(u8) -> bool = |byte| byte.is_ascii_digit();
         if self.byte(0) == Some(b'0') {
             let digit: Option<fn(u8) -> bool> = match self.byte(1) {
@@ -314,11 +315,9 @@ impl<'a> Lexer<'a> {
                 loop {
                     let part = match self.byte(end) {
                         Some(b'`') => self.quoted(end, false),
-                        _ => Some(
-                            end.saturating_add(count(self.rest.get(end..).unwrap_or_default(), |byte| {
-                                is_word(byte) && byte.is_ascii()
-                            })),
-                        ),
+                        _ => Some(end.saturating_add(count(self.rest.get(end..).unwrap_or_default(), |byte| {
+                            is_word(byte) && byte.is_ascii()
+                        }))),
                     };
                     let Some(part) = part else { return (Kind::Broken, self.take(usize::MAX)) };
                     end = part;
@@ -436,10 +435,8 @@ impl<'a> Iterator for Lexer<'a> {
             SPECIAL => self.special(first),
             _ => (Kind::Broken, self.take(1)),
         };
-        self.after_comment = matches!(
-            kind,
-            Kind::Comment | Kind::OptimizerHint | Kind::ExecutableOpen | Kind::ExecutableClose
-        );
+        self.after_comment =
+            matches!(kind, Kind::Comment | Kind::OptimizerHint | Kind::ExecutableOpen | Kind::ExecutableClose);
         self.after_word = matches!(kind, Kind::Word { .. });
         self.after_dot = kind == Kind::Operator && text == b".";
         Some(Token { kind, text, gap })

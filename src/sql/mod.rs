@@ -18,6 +18,7 @@ mod functions;
 mod hint;
 mod kind;
 mod lexer;
+mod named;
 mod render;
 mod scan;
 mod set;

@@ -148,7 +148,7 @@ impl Effects {
     pub const DEALLOCATES: Self = Self(1 << 10);
     /// XA START / BEGIN.
     pub const XA_STARTS: Self = Self(1 << 11);
-    /// XA COMMIT, XA ROLLBACK, XA PREPARE.
+    /// XA COMMIT, XA ROLLBACK.
     pub const XA_ENDS: Self = Self(1 << 12);
     /// Sets a user variable in a way that cannot be replayed (`:=`, INTO @x, a CALL with @x).
     pub const ASSIGNS_USER_VARIABLE: Self = Self(1 << 13);
@@ -177,6 +177,12 @@ impl Effects {
     pub const OPAQUE: Self = Self(1 << 24);
     /// IS_USED_LOCK, IS_FREE_LOCK and others that describe one server or one connection.
     pub const SERVER_BOUND: Self = Self(1 << 25);
+
+    /// These flags and `other`'s.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
 
     /// Whether all of `other`'s flags are set.
     #[must_use]
@@ -279,8 +285,11 @@ pub enum Detail {
     Use(Vec<u8>),
     /// The target of a KILL.
     Kill(KillTarget),
-    /// The single statement inside a text-protocol construct, for instance the table of a DROP TEMPORARY TABLE.
+    /// The tables of a CREATE or DROP TEMPORARY TABLE.
     Names(Vec<TableName>),
+    /// The one thing that the statement takes or releases: the literal name of a GET_LOCK or RELEASE_LOCK, a HANDLER's
+    /// table, a text-protocol prepared statement. Absent when it is not a literal, or when there are several.
+    Name(Vec<u8>),
 }
 
 /// One assignment of a SET.

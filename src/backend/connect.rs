@@ -1,0 +1,278 @@
+//! Making a connection: TCP, greeting, login, and learning what state a fresh session has.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+use super::connection::{Connection, read_more, write_all};
+use super::error::BackendError;
+use crate::clock;
+use crate::cluster::ServerId;
+use crate::config::{Address, Secret};
+use crate::session::{Base, TRACKING};
+use crate::wire::auth::{CACHING_SHA2, NATIVE, caching_sha2, native};
+use crate::wire::handshake::{AuthReply, Greeting, HandshakeResponse};
+use crate::wire::writer::put_packet;
+use crate::wire::{Capabilities, ErrPacket, Inbox, ProtocolError, ReplyKind};
+
+/// The longest packet of a login, in bytes.
+const MAX_LOGIN_PACKET: usize = 64 << 10;
+
+/// An account towards the servers.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The user's name.
+    pub user: Arc<str>,
+    /// Its password.
+    pub password: Secret,
+}
+
+/// Where and how to log in.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// The server.
+    pub server: ServerId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its address.
+    pub address: Address,
+    /// The account.
+    pub account: Account,
+    /// The collation that the client's login carried.
+    pub collation: u16,
+    /// Those of the client's capabilities that shape results.
+    pub capabilities: Capabilities,
+    /// The limit for all of it.
+    pub limit: Duration,
+}
+
+/// What the proxy asks of every server, beside what the client's capabilities shape.
+const ALWAYS: Capabilities = Capabilities::LONG_PASSWORD
+    .with(Capabilities::LONG_FLAG)
+    .with(Capabilities::PROTOCOL_41)
+    .with(Capabilities::TRANSACTIONS)
+    .with(Capabilities::SECURE_CONNECTION)
+    .with(Capabilities::MULTI_STATEMENTS)
+    .with(Capabilities::PLUGIN_AUTH)
+    .with(Capabilities::PLUGIN_AUTH_LENENC)
+    .with(Capabilities::SESSION_TRACK);
+
+impl Login {
+    /// Connects and logs in.
+    ///
+    /// # Errors
+    /// When the server is not there, refuses, or takes longer than the limit.
+    pub async fn connect(&self) -> Result<Connection, BackendError> {
+        tokio::time::timeout(self.limit, self.connect_unbounded()).await.unwrap_or_else(|_| {
+            Err(BackendError::ConnectTimeout { server: self.name.clone(), limit_ms: self.limit.as_millis() })
+        })
+    }
+
+    async fn connect_unbounded(&self) -> Result<Connection, BackendError> {
+        let stream = open(&self.address).await.map_err(|error| self.unreachable(error))?;
+        let mut phase = LoginPhase { stream, inbox: Inbox::default(), sequence: 0 };
+        let packet = phase.read().await.map_err(|error| self.failed(error))?;
+        if packet.first() == Some(&0xFF) {
+            return Err(self.refused(&packet));
+        }
+        let greeting = Greeting::parse(&packet).map_err(|error| self.malformed(error))?;
+        // A server that does not say that it is MariaDB's sets bit 0; one that is must not be told that we are not.
+        let capabilities = (ALWAYS | (self.capabilities & Capabilities::SHAPING))
+            & (greeting.capabilities | Capabilities::LONG_PASSWORD);
+        self.log_in(&mut phase, &greeting, capabilities).await?;
+        let mut connection = Connection::new(
+            phase.stream,
+            capabilities,
+            greeting.thread_id,
+            self.server,
+            self.name.clone(),
+            clock::now(),
+        );
+        self.set_up(&mut connection, &greeting).await?;
+        Ok(connection)
+    }
+
+    async fn log_in(
+        &self,
+        phase: &mut LoginPhase,
+        greeting: &Greeting,
+        capabilities: Capabilities,
+    ) -> Result<(), BackendError> {
+        let mut plugin = match &*greeting.plugin {
+            CACHING_SHA2 => CACHING_SHA2,
+            _ => NATIVE,
+        };
+        let mut nonce = greeting.nonce.to_vec();
+        let response = HandshakeResponse {
+            capabilities,
+            max_packet: 1 << 30,
+            collation: self.collation,
+            user: self.account.user.as_bytes().to_vec(),
+            auth_response: self.scramble(plugin, &nonce),
+            schema: None,
+            plugin: Some(plugin.to_owned()),
+            attributes: Vec::new(),
+        };
+        phase.write(&response.encode()).await.map_err(|error| self.failed(error))?;
+        loop {
+            let packet = phase.read().await.map_err(|error| self.failed(error))?;
+            match AuthReply::parse(&packet).map_err(|error| self.malformed(error))? {
+                AuthReply::Ok => return Ok(()),
+                AuthReply::Err => return Err(self.refused(&packet)),
+                AuthReply::Switch { plugin: wanted, data } => {
+                    plugin = match wanted {
+                        CACHING_SHA2 => CACHING_SHA2,
+                        NATIVE => NATIVE,
+                        other => {
+                            return Err(BackendError::Plugin {
+                                server: self.name.clone(),
+                                user: self.account.user.clone(),
+                                plugin: other.to_owned(),
+                            });
+                        }
+                    };
+                    nonce = data.to_vec();
+                    let scramble = self.scramble(plugin, &nonce);
+                    phase.write(&scramble).await.map_err(|error| self.failed(error))?;
+                }
+                AuthReply::More([caching_sha2::FAST_AUTH_OK]) => {}
+                AuthReply::More([caching_sha2::FULL_AUTH]) => {
+                    phase.write(&[caching_sha2::REQUEST_PUBLIC_KEY]).await.map_err(|error| self.failed(error))?;
+                }
+                AuthReply::More(key) => {
+                    let password = self.account.password.expose().as_bytes();
+                    let cipher = caching_sha2::encrypt(password, &nonce, key).ok_or_else(|| {
+                        self.malformed(ProtocolError::Malformed { packet: "AuthMoreData", what: "not a public key" })
+                    })?;
+                    phase.write(&cipher).await.map_err(|error| self.failed(error))?;
+                }
+            }
+        }
+    }
+
+    fn scramble(&self, plugin: &str, nonce: &[u8]) -> Vec<u8> {
+        let password = self.account.password.expose().as_bytes();
+        match plugin {
+            // The empty password is one NUL byte there.
+            CACHING_SHA2 if password.is_empty() => vec![0],
+            CACHING_SHA2 => caching_sha2::scramble(password, nonce),
+            _ => native::scramble(password, nonce),
+        }
+    }
+
+    /// Turns tracking on, and asks what a fresh session has, in one round trip.
+    async fn set_up(&self, connection: &mut Connection, greeting: &Greeting) -> Result<(), BackendError> {
+        let isolation = if greeting.version.contains("MariaDB") { "tx_isolation" } else { "transaction_isolation" };
+        let tracks = connection.capabilities.contains(Capabilities::SESSION_TRACK);
+        if tracks {
+            connection.send_query(&format!("SET {TRACKING}"));
+        }
+        connection.send_query(&format!(
+            "SELECT @@character_set_client,@@character_set_results,@@collation_connection,@@sql_mode,@@autocommit,@@{isolation}"
+        ));
+        connection.flush().await?;
+        if tracks && let Some(error) = connection.swallow(ReplyKind::Results).await?.error {
+            return Err(BackendError::State { server: self.name.clone(), error });
+        }
+        let row = connection.read_row().await?;
+        connection.busy = false;
+        let text = |at: usize| String::from_utf8_lossy(row.get(at).map_or(&[][..], Vec::as_slice)).into_owned();
+        connection.state.base = Arc::new(Base {
+            character_set_client: text(0).into(),
+            character_set_results: text(1).into(),
+            collation_connection: text(2).into(),
+            sql_mode: text(3).into(),
+            autocommit: text(4) == "1",
+            isolation: text(5).into(),
+        });
+        Ok(())
+    }
+
+    fn unreachable(&self, error: std::io::Error) -> BackendError {
+        BackendError::Connect { server: self.name.clone(), address: self.address.to_string(), error }
+    }
+
+    fn refused(&self, packet: &[u8]) -> BackendError {
+        let error = ErrPacket::parse(packet)
+            .unwrap_or_else(|error| ErrPacket::new(2013, b"HY000", &format!("an unreadable error packet: {error}")));
+        BackendError::Refused { server: self.name.clone(), user: self.account.user.clone(), error }
+    }
+
+    fn malformed(&self, error: ProtocolError) -> BackendError {
+        BackendError::Protocol { server: self.name.clone(), error }
+    }
+
+    fn failed(&self, error: PhaseError) -> BackendError {
+        match error {
+            PhaseError::Io(error) => self.unreachable(error),
+            PhaseError::Protocol(error) => self.malformed(error),
+        }
+    }
+}
+
+async fn open(address: &Address) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect((&*address.host, address.port)).await?;
+    stream.set_nodelay(true)?;
+    // A server that vanished without a word is noticed within two minutes, also on an idle connection.
+    let keepalive =
+        socket2::TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15));
+    socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+    Ok(stream)
+}
+
+/// A server's greeting, without a login: its version and what it can do.
+///
+/// # Errors
+/// When it is not there or refuses.
+pub async fn read_greeting(name: &Arc<str>, address: &Address, limit: Duration) -> Result<Greeting, BackendError> {
+    let attempt = async {
+        let connect = |error| BackendError::Connect { server: name.clone(), address: address.to_string(), error };
+        let stream = open(address).await.map_err(connect)?;
+        let mut phase = LoginPhase { stream, inbox: Inbox::default(), sequence: 0 };
+        let protocol = |error| BackendError::Protocol { server: name.clone(), error };
+        let packet = phase.read().await.map_err(|error| match error {
+            PhaseError::Io(error) => connect(error),
+            PhaseError::Protocol(error) => protocol(error),
+        })?;
+        if packet.first() == Some(&0xFF) {
+            let error = ErrPacket::parse(&packet).map_err(protocol)?;
+            return Err(BackendError::Refused { server: name.clone(), user: "".into(), error });
+        }
+        Greeting::parse(&packet).map_err(protocol)
+    };
+    tokio::time::timeout(limit, attempt)
+        .await
+        .unwrap_or_else(|_| Err(BackendError::ConnectTimeout { server: name.clone(), limit_ms: limit.as_millis() }))
+}
+
+/// A connection whose login goes on.
+struct LoginPhase {
+    stream: TcpStream,
+    inbox: Inbox,
+    /// The sequence id of the next packet.
+    sequence: u8,
+}
+
+enum PhaseError {
+    Io(std::io::Error),
+    Protocol(ProtocolError),
+}
+
+impl LoginPhase {
+    async fn read(&mut self) -> Result<Vec<u8>, PhaseError> {
+        loop {
+            if let Some((header, packet)) = self.inbox.take(MAX_LOGIN_PACKET).map_err(PhaseError::Protocol)? {
+                self.sequence = header.sequence.wrapping_add(1);
+                return Ok(packet.get(4..).unwrap_or_default().to_vec());
+            }
+            read_more(&mut self.stream, &mut self.inbox).await.map_err(PhaseError::Io)?;
+        }
+    }
+
+    async fn write(&mut self, payload: &[u8]) -> Result<(), PhaseError> {
+        let mut out = bytes::BytesMut::with_capacity(payload.len().saturating_add(4));
+        self.sequence = put_packet(&mut out, self.sequence, payload);
+        write_all(&mut self.stream, &out).await.map_err(PhaseError::Io)
+    }
+}

@@ -1,0 +1,291 @@
+//! One connection to a server: its stream, its unread bytes, and what state it is known to be in.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::error::{BackendError, Phase};
+use super::held::HeldStatements;
+use crate::cluster::ServerId;
+use crate::session::{Base, ConnectionState, Preamble, Settings};
+use crate::wire::command::code;
+use crate::wire::reader::Reader;
+use crate::wire::writer::put_packet;
+use crate::wire::{Capabilities, Inbox, Outcome, Progress, ReplyKind, ReplyTracker, TrackFilter};
+
+/// Bytes asked for in one read: a point select's reply fits, and larger results grow it.
+const READ: usize = 16 << 10;
+
+/// A connection to a server, logged in.
+#[derive(Debug)]
+pub struct Connection {
+    /// The socket.
+    pub stream: TcpStream,
+    /// Bytes read from it.
+    pub inbox: Inbox,
+    /// Bytes to be written; kept to be reused.
+    pub out: BytesMut,
+    /// What session state it has.
+    pub state: ConnectionState,
+    /// What was agreed with the server.
+    pub capabilities: Capabilities,
+    /// The server's id of this connection, for KILL.
+    pub thread_id: u32,
+    /// The prepared statements that it holds.
+    pub statements: HeldStatements,
+    /// The server.
+    pub server: ServerId,
+    /// The server's name.
+    pub name: Arc<str>,
+    /// When it was made.
+    pub created: Instant,
+    /// A command was sent and its reply is not over: nobody else may have the connection.
+    pub busy: bool,
+    /// No filter: for replies that no client sees.
+    filter: TrackFilter,
+}
+
+impl Connection {
+    /// A connection that has just logged in; its session state is not known yet.
+    pub(super) fn new(
+        stream: TcpStream,
+        capabilities: Capabilities,
+        thread_id: u32,
+        server: ServerId,
+        name: Arc<str>,
+        created: Instant,
+    ) -> Self {
+        let settings = Settings { multi_statements: true, ..Settings::default() };
+        Self {
+            stream,
+            inbox: Inbox::default(),
+            out: BytesMut::new(),
+            state: ConnectionState { base: Arc::new(Base::default()), settings: Arc::new(settings), known: true },
+            capabilities,
+            thread_id,
+            statements: HeldStatements::default(),
+            server,
+            name,
+            created,
+            busy: false,
+            filter: TrackFilter::default(),
+        }
+    }
+
+    /// The error for a connection that broke.
+    #[must_use]
+    pub fn lost(&self, phase: Phase, error: io::Error) -> BackendError {
+        BackendError::Lost { server: self.name.clone(), phase, error }
+    }
+
+    /// The error for a server that broke the protocol.
+    #[must_use]
+    pub fn broken(&self, error: crate::wire::ProtocolError) -> BackendError {
+        BackendError::Protocol { server: self.name.clone(), error }
+    }
+
+    /// Whether the server has closed it, or sent something unasked (MySQL 9 says so before it closes an idle one).
+    /// Costs no system call while nothing has come.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        let mut byte = [0; 1];
+        !matches!(self.stream.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Writes `bytes`.
+    ///
+    /// # Errors
+    /// When the connection broke: what was written may have run.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), BackendError> {
+        self.busy = true;
+        write_all(&mut self.stream, bytes).await.map_err(|error| self.lost(Phase::MayHaveRun, error))
+    }
+
+    /// Writes what stands in `out`.
+    ///
+    /// # Errors
+    /// When the connection broke: what was written may have run.
+    pub async fn flush(&mut self) -> Result<(), BackendError> {
+        self.busy = true;
+        let result = write_all(&mut self.stream, &self.out).await;
+        self.out.clear();
+        result.map_err(|error| self.lost(Phase::MayHaveRun, error))
+    }
+
+    /// Reads more bytes of the reply.
+    ///
+    /// # Errors
+    /// When the connection broke, or the server closed it.
+    pub async fn read(&mut self) -> Result<(), BackendError> {
+        read_more(&mut self.stream, &mut self.inbox).await.map_err(|error| self.lost(Phase::MayHaveRun, error))
+    }
+
+    /// Reads a reply that no client sees.
+    ///
+    /// # Errors
+    /// When the connection or the protocol broke. An ERR packet is an outcome, not an error.
+    pub async fn swallow(&mut self, kind: ReplyKind) -> Result<Outcome, BackendError> {
+        let mut tracker = ReplyTracker::new(kind, self.capabilities, self.capabilities);
+        loop {
+            match tracker.walk(&mut self.inbox, &self.filter).map_err(|error| self.broken(error))? {
+                Progress::Done => {
+                    self.inbox.forwarded();
+                    return Ok(tracker.into_outcome());
+                }
+                // Nothing that the proxy sends itself loads a file.
+                Progress::WantsFile => {
+                    return Err(
+                        self.broken(crate::wire::ProtocolError::Malformed { packet: "reply", what: "asks for a file" })
+                    );
+                }
+                Progress::More => {
+                    self.inbox.forwarded();
+                    self.read().await?;
+                }
+            }
+        }
+    }
+
+    /// Reads the replies of a preamble that stands written.
+    ///
+    /// # Errors
+    /// When the server refused a part of it, or the connection broke.
+    pub async fn swallow_preamble(&mut self, replies: &[ReplyKind]) -> Result<(), BackendError> {
+        let mut refused = None;
+        for kind in replies {
+            let outcome = self.swallow(*kind).await?;
+            if refused.is_none() {
+                refused = outcome.error;
+            }
+        }
+        match refused {
+            Some(error) => {
+                self.state.known = false;
+                Err(BackendError::State { server: self.name.clone(), error })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Appends a preamble to `out` and takes its effect for granted; returns the kinds of its replies.
+    pub fn prepare_state(&mut self, preamble: &Preamble, wanted: &Arc<Settings>) -> Vec<ReplyKind> {
+        if preamble.reset {
+            self.statements.clear();
+        }
+        let replies = preamble.encode(&mut self.out);
+        self.state.settings = wanted.clone();
+        self.state.known = true;
+        replies
+    }
+
+    /// Runs a query of the proxy's own and returns its first row; NULL and missing columns are empty.
+    ///
+    /// # Errors
+    /// When the connection or the protocol broke, or the server answered with an error.
+    pub async fn query_row(&mut self, sql: &str) -> Result<Vec<Vec<u8>>, BackendError> {
+        self.send_query(sql);
+        self.flush().await?;
+        let row = self.read_row().await?;
+        self.busy = false;
+        Ok(row)
+    }
+
+    /// Appends a query of the proxy's own to `out`.
+    pub fn send_query(&mut self, sql: &str) {
+        let mut payload = Vec::with_capacity(sql.len().saturating_add(1));
+        payload.push(code::QUERY);
+        payload.extend_from_slice(sql.as_bytes());
+        put_packet(&mut self.out, 0, &payload);
+    }
+
+    /// Reads a reply of one small result set and returns its first row.
+    ///
+    /// # Errors
+    /// As [`Self::query_row`].
+    pub async fn read_row(&mut self) -> Result<Vec<Vec<u8>>, BackendError> {
+        let mut tracker = ReplyTracker::new(ReplyKind::Results, self.capabilities, self.capabilities);
+        let mut bytes = Vec::new();
+        loop {
+            let progress = tracker.walk(&mut self.inbox, &self.filter).map_err(|error| self.broken(error))?;
+            // Only our own queries come here: their results are a few hundred bytes.
+            if bytes.len() < READ {
+                bytes.extend_from_slice(self.inbox.scanned());
+            }
+            self.inbox.forwarded();
+            if progress == Progress::Done {
+                break;
+            }
+            self.read().await?;
+        }
+        let classic = !self.capabilities.contains(Capabilities::DEPRECATE_EOF);
+        let outcome = tracker.into_outcome();
+        if let Some(error) = outcome.error {
+            return Err(BackendError::State { server: self.name.clone(), error });
+        }
+        first_row(&bytes, classic).ok_or_else(|| {
+            self.broken(crate::wire::ProtocolError::Malformed { packet: "row", what: "not the result asked for" })
+        })
+    }
+}
+
+/// The first row of a text result set.
+fn first_row(bytes: &[u8], classic: bool) -> Option<Vec<Vec<u8>>> {
+    let mut inbox = Inbox::default();
+    inbox.space(bytes.len()).extend_from_slice(bytes);
+    let mut packet = || inbox.take(crate::wire::MAX_PAYLOAD).ok().flatten().map(|(_, packet)| packet);
+    let count = packet()?;
+    let columns = Reader::new("column count", count.get(4..)?).lenenc().ok()?;
+    for _ in 0..columns {
+        packet()?;
+    }
+    if classic {
+        packet()?;
+    }
+    let row = packet()?;
+    let mut reader = Reader::new("row", row.get(4..)?);
+    let mut values = Vec::new();
+    for _ in 0..columns {
+        if reader.rest().first() == Some(&0xFB) {
+            reader.u8().ok()?;
+            values.push(Vec::new());
+        } else {
+            values.push(reader.lenenc_bytes().ok()?.to_vec());
+        }
+    }
+    Some(values)
+}
+
+/// Writes all of `bytes`: at once where the socket takes them, else as it does.
+///
+/// # Errors
+/// As the socket.
+pub async fn write_all(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
+    match stream.try_write(bytes) {
+        Ok(written) if written == bytes.len() => Ok(()),
+        Ok(written) => stream.write_all(bytes.get(written..).unwrap_or_default()).await,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.write_all(bytes).await,
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads what the socket has, or waits for something.
+///
+/// # Errors
+/// As the socket; `UnexpectedEof` when the peer closed it.
+pub async fn read_more(stream: &mut TcpStream, inbox: &mut Inbox) -> io::Result<()> {
+    // A reply that filled the last read has more to come: larger reads, fewer system calls.
+    let space = inbox.space(READ);
+    let read = match stream.try_read_buf(space) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.read_buf(space).await?,
+        other => other?,
+    };
+    if read == 0 {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the peer closed the connection"));
+    }
+    inbox.received();
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! What can go wrong with a server, and how far a command had come when it did.
+
+use std::sync::Arc;
+
+use crate::wire::{ErrPacket, ProtocolError};
+
+/// How far it had come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// No connection yet, or nothing of the command was sent.
+    NotSent,
+    /// The command, or a part of it, was sent, and its fate is unknown.
+    MayHaveRun,
+}
+
+/// A failure on the server's side.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// The TCP connection could not be made.
+    #[error("cannot connect to `{server}` ({address}): {error}")]
+    Connect {
+        /// The server's name.
+        server: Arc<str>,
+        /// Its address.
+        address: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The server refused the login.
+    #[error("`{server}` refused the login of user `{user}`: {} ({})", error.message, error.code)]
+    Refused {
+        /// The server's name.
+        server: Arc<str>,
+        /// The user.
+        user: Arc<str>,
+        /// What it said.
+        error: ErrPacket,
+    },
+    /// The server asks for an authentication that pointsman does not speak.
+    #[error("`{server}` wants the authentication method `{plugin}` for user `{user}`, which pointsman does not speak")]
+    Plugin {
+        /// The server's name.
+        server: Arc<str>,
+        /// The user.
+        user: Arc<str>,
+        /// The method.
+        plugin: String,
+    },
+    /// Connecting and logging in took too long.
+    #[error("`{server}` did not complete a login within {limit_ms} ms")]
+    ConnectTimeout {
+        /// The server's name.
+        server: Arc<str>,
+        /// `pools.connect_timeout`.
+        limit_ms: u128,
+    },
+    /// No connection became free in time, or too many statements wait already.
+    #[error("{text}")]
+    PoolFull {
+        /// Who holds what, and what to do.
+        text: String,
+    },
+    /// The connection broke.
+    #[error("lost connection to `{server}`: {error}")]
+    Lost {
+        /// The server's name.
+        server: Arc<str>,
+        /// How far the command had come.
+        phase: Phase,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The server broke the protocol.
+    #[error("`{server}` broke the protocol: {error}")]
+    Protocol {
+        /// The server's name.
+        server: Arc<str>,
+        /// How.
+        error: ProtocolError,
+    },
+    /// The server would not take the session's state.
+    #[error("`{server}` did not accept the session's state: {} ({})", error.message, error.code)]
+    State {
+        /// The server's name.
+        server: Arc<str>,
+        /// What it said.
+        error: ErrPacket,
+    },
+}
+
+impl BackendError {
+    /// Whether the command surely did not run.
+    #[must_use]
+    pub fn is_before(&self) -> bool {
+        match self {
+            Self::Connect { .. }
+            | Self::Refused { .. }
+            | Self::Plugin { .. }
+            | Self::ConnectTimeout { .. }
+            | Self::PoolFull { .. }
+            | Self::State { .. } => true,
+            Self::Lost { phase, .. } => *phase == Phase::NotSent,
+            Self::Protocol { .. } => false,
+        }
+    }
+}

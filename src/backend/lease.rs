@@ -1,0 +1,94 @@
+//! A borrowed connection. It goes back to its pool only when it is clean; otherwise it is closed.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool::managed::Object;
+
+use super::connection::Connection;
+use super::pools::PooledObject;
+use crate::session::{Preamble, Settings};
+
+/// Resetting a connection takes one round trip; a server that needs longer is in trouble.
+const CLEANSE_LIMIT: Duration = Duration::from_secs(2);
+
+/// A borrowed connection.
+#[derive(Debug)]
+pub struct Lease {
+    /// None only while it is dropped.
+    object: Option<PooledObject>,
+    /// Its pool's sessions have no schema.
+    without_schema: bool,
+}
+
+impl Lease {
+    pub(super) fn new(object: PooledObject) -> Self {
+        let without_schema = Object::pool(&object).is_some_and(|pool| !pool.manager().keeps_schema());
+        Self { object: Some(object), without_schema }
+    }
+
+    /// Closes it.
+    pub fn discard(mut self) {
+        self.close();
+    }
+
+    fn close(&mut self) {
+        if let Some(object) = self.object.take() {
+            drop(Object::take(object));
+        }
+    }
+
+    /// Ends what a session left on it (a transaction, locks, temporary tables) before it goes back.
+    pub async fn cleanse(mut self) {
+        if self.busy {
+            return self.discard();
+        }
+        let connection = &mut *self;
+        let held = &connection.state.settings;
+        let fresh = Arc::new(Settings {
+            schema: held.schema.clone(),
+            multi_statements: held.multi_statements,
+            ..Settings::default()
+        });
+        connection.state.known = false;
+        let preamble = Preamble::between(&connection.state, &fresh);
+        let replies = connection.prepare_state(&preamble, &fresh);
+        let reset = async {
+            connection.flush().await?;
+            connection.swallow_preamble(&replies).await
+        };
+        match tokio::time::timeout(CLEANSE_LIMIT, reset).await {
+            Ok(Ok(())) => self.busy = false,
+            _ => self.discard(),
+        }
+    }
+}
+
+impl Deref for Lease {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        #[expect(clippy::expect_used, reason = "taken by discard and drop only, after which no Lease is left")]
+        &self.object.as_ref().expect("a lease in use").connection
+    }
+}
+
+impl DerefMut for Lease {
+    fn deref_mut(&mut self) -> &mut Connection {
+        #[expect(clippy::expect_used, reason = "taken by discard and drop only, after which no Lease is left")]
+        &mut self.object.as_mut().expect("a lease in use").connection
+    }
+}
+
+impl Drop for Lease {
+    /// A connection in the middle of a reply, or with a schema that its pool's sessions do not have, is closed.
+    fn drop(&mut self) {
+        let Some(object) = &self.object else { return };
+        let connection = &object.connection;
+        let schema = connection.state.settings.schema.is_some() && self.without_schema;
+        if connection.busy || !connection.inbox.is_empty() || schema {
+            self.close();
+        }
+    }
+}

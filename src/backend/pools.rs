@@ -1,0 +1,365 @@
+//! Pools of connections: one `deadpool` pool for each server, account and form of results; one cap on the connections
+//! of a server over all of them.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use deadpool::managed::{self, Metrics as ObjectMetrics, Object, PoolError, RecycleError, RecycleResult, Timeouts};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::connect::{Account, Login};
+use super::connection::Connection;
+use super::error::BackendError;
+use super::lease::Lease;
+use crate::clock;
+use crate::cluster::{Cluster, ServerId};
+use crate::config::{Address, Config, PoolsConfig};
+use crate::wire::Capabilities;
+
+/// What connections of one pool have in common beside their server.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PoolKey {
+    /// The account.
+    pub user: Arc<str>,
+    /// The collation of the login.
+    pub collation: u16,
+    /// The capabilities that shape results.
+    pub capabilities: Capabilities,
+    /// Whether its sessions have a schema: a connection cannot be taken back to having none.
+    pub schema: bool,
+}
+
+/// A connection in a pool, with its share of the server's connections.
+#[derive(Debug)]
+pub struct Pooled {
+    /// The connection.
+    pub connection: Connection,
+    _server: OwnedSemaphorePermit,
+    _user: OwnedSemaphorePermit,
+}
+
+/// Makes and checks the connections of one pool.
+#[derive(Debug)]
+pub struct Manager {
+    server: Arc<ServerPools>,
+    key: PoolKey,
+    account: Account,
+    user: Arc<Semaphore>,
+}
+
+impl Manager {
+    /// Whether its sessions have a schema.
+    pub(super) fn keeps_schema(&self) -> bool {
+        self.key.schema
+    }
+}
+
+impl managed::Manager for Manager {
+    type Type = Pooled;
+    type Error = BackendError;
+
+    async fn create(&self) -> Result<Pooled, BackendError> {
+        let server = &self.server;
+        let server_permit = server.permit(&server.permits, &self.key, "pools.max_per_server").await?;
+        let user_permit = server.permit(&self.user, &self.key, "pools.size").await?;
+        let login = Login {
+            server: server.id,
+            name: server.name.clone(),
+            address: server.address.clone(),
+            account: self.account.clone(),
+            collation: self.key.collation,
+            capabilities: self.key.capabilities,
+            limit: server.limits.connect_timeout,
+        };
+        let made = login.connect().await;
+        (server.on_connect)(server.id, made.as_ref().err());
+        Ok(Pooled { connection: made?, _server: server_permit, _user: user_permit })
+    }
+
+    async fn recycle(&self, pooled: &mut Pooled, _: &ObjectMetrics) -> RecycleResult<BackendError> {
+        let connection = &pooled.connection;
+        if connection.busy || connection.is_dead() {
+            return Err(RecycleError::message("the server closed it"));
+        }
+        Ok(())
+    }
+}
+
+/// A pool of connections to one server.
+pub type Pool = managed::Pool<Manager>;
+
+/// Called for each attempt to connect, with its error if it failed.
+pub type OnConnect = Arc<dyn Fn(ServerId, Option<&BackendError>) + Send + Sync>;
+
+/// The pools of one server.
+pub struct ServerPools {
+    id: ServerId,
+    name: Arc<str>,
+    address: Address,
+    limits: PoolsConfig,
+    pools: RwLock<HashMap<PoolKey, Pool>>,
+    permits: Arc<Semaphore>,
+    users: RwLock<HashMap<Arc<str>, Arc<Semaphore>>>,
+    running: AtomicU32,
+    waiting: AtomicU32,
+    on_connect: OnConnect,
+}
+
+impl std::fmt::Debug for ServerPools {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerPools").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl ServerPools {
+    /// The server.
+    #[must_use]
+    pub fn id(&self) -> ServerId {
+        self.id
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Its address.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Statements that run on it now, from this proxy.
+    #[must_use]
+    pub fn running(&self) -> u32 {
+        self.running.load(Relaxed)
+    }
+
+    /// Statements that wait for a connection to it.
+    #[must_use]
+    pub fn waiting(&self) -> u32 {
+        self.waiting.load(Relaxed)
+    }
+
+    /// A statement begins to run on it.
+    pub fn begin(&self) {
+        self.running.fetch_add(1, Relaxed);
+    }
+
+    /// A statement has ended.
+    pub fn end(&self) {
+        self.running.fetch_sub(1, Relaxed);
+    }
+
+    /// Connections in use and idle.
+    #[must_use]
+    pub fn usage(&self) -> (usize, usize) {
+        let pools = self.pools.read().unwrap_or_else(PoisonError::into_inner);
+        pools.values().fold((0, 0), |(busy, idle), pool| {
+            let status = pool.status();
+            // `available` counts down below zero while others wait.
+            let free = status.available.min(status.size);
+            (busy.saturating_add(status.size.saturating_sub(free)), idle.saturating_add(free))
+        })
+    }
+
+    /// The pool of this key, made when it is first asked for.
+    pub fn pool(self: &Arc<Self>, key: &PoolKey, account: &Account) -> Pool {
+        if let Some(pool) = self.pools.read().unwrap_or_else(PoisonError::into_inner).get(key) {
+            return pool.clone();
+        }
+        let user = {
+            let mut users = self.users.write().unwrap_or_else(PoisonError::into_inner);
+            users.entry(key.user.clone()).or_insert_with(|| Arc::new(Semaphore::new(self.limits.size as usize))).clone()
+        };
+        let mut pools = self.pools.write().unwrap_or_else(PoisonError::into_inner);
+        pools
+            .entry(key.clone())
+            .or_insert_with(|| {
+                let manager = Manager { server: self.clone(), key: key.clone(), account: account.clone(), user };
+                // Cannot fail: a runtime is named whenever a time-out is.
+                #[expect(clippy::expect_used, reason = "build() fails only for a time-out without a runtime")]
+                Pool::builder(manager)
+                    .max_size(self.limits.size as usize)
+                    .runtime(deadpool::Runtime::Tokio1)
+                    .build()
+                    .expect("a pool with a runtime")
+            })
+            .clone()
+    }
+
+    /// Borrows a connection.
+    ///
+    /// # Errors
+    /// When none could be made, or none became free in time.
+    pub async fn lease(self: &Arc<Self>, pool: &Pool) -> Result<Lease, BackendError> {
+        let now = Timeouts { wait: Some(Duration::ZERO), create: None, recycle: None };
+        match pool.timeout_get(&now).await {
+            Ok(object) => Ok(Lease::new(object)),
+            Err(PoolError::Timeout(_)) => self.wait(pool).await,
+            Err(PoolError::Backend(error)) => Err(error),
+            Err(other) => Err(BackendError::PoolFull { text: format!("pointsman: pool of `{}`: {other}", self.name) }),
+        }
+    }
+
+    async fn wait(self: &Arc<Self>, pool: &Pool) -> Result<Lease, BackendError> {
+        let _waiting = self.queue(&pool.manager().key.user)?;
+        let wait = self.limits.wait_timeout;
+        let limit = Timeouts { wait: Some(wait), create: None, recycle: None };
+        match pool.timeout_get(&limit).await {
+            Ok(object) => Ok(Lease::new(object)),
+            Err(PoolError::Backend(error)) => Err(error),
+            Err(_) => Err(self.full(&pool.manager().key.user, "pools.size")),
+        }
+    }
+
+    /// A place among those that wait; given back when it is dropped.
+    fn queue(self: &Arc<Self>, user: &str) -> Result<Waiting, BackendError> {
+        let waiting = Waiting(self.clone());
+        if self.waiting.fetch_add(1, Relaxed) >= self.limits.max_waiting {
+            let text = format!(
+                "pointsman: {} statements wait for a connection to `{}` already, and user `{user}` would be one more; \
+                 see pools.max_waiting",
+                self.limits.max_waiting, self.name
+            );
+            return Err(BackendError::PoolFull { text });
+        }
+        Ok(waiting)
+    }
+
+    /// A share of the connections to this server, or of this user's. When there is none left, an idle connection of
+    /// another pool is closed to make room.
+    async fn permit(
+        self: &Arc<Self>,
+        permits: &Arc<Semaphore>,
+        key: &PoolKey,
+        setting: &str,
+    ) -> Result<OwnedSemaphorePermit, BackendError> {
+        if let Ok(permit) = permits.clone().try_acquire_owned() {
+            return Ok(permit);
+        }
+        let _waiting = self.queue(&key.user)?;
+        let deadline = tokio::time::Instant::now() + self.limits.wait_timeout;
+        loop {
+            self.evict(key, Arc::ptr_eq(permits, &self.permits));
+            // An idle connection may turn up in another pool at any time: look again now and then.
+            let again = (tokio::time::Instant::now() + Duration::from_millis(20)).min(deadline);
+            match tokio::time::timeout_at(again, permits.clone().acquire_owned()).await {
+                Ok(Ok(permit)) => return Ok(permit),
+                Ok(Err(_)) => return Err(self.full(&key.user, setting)),
+                Err(_) if tokio::time::Instant::now() >= deadline => return Err(self.full(&key.user, setting)),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Closes one idle connection of another pool of this server; `any`: of another user too.
+    fn evict(&self, key: &PoolKey, any: bool) {
+        let pools = self.pools.read().unwrap_or_else(PoisonError::into_inner);
+        for (other, pool) in pools.iter().filter(|(other, _)| *other != key && (any || other.user == key.user)) {
+            let mut left = 1;
+            let closed = pool.retain(|_, _| {
+                let keep = left == 0;
+                left = 0;
+                keep
+            });
+            if !closed.removed.is_empty() {
+                tracing::debug!(server = &*self.name, user = &*other.user, "closed an idle connection to make room");
+                return;
+            }
+        }
+    }
+
+    fn full(&self, user: &str, setting: &str) -> BackendError {
+        let (busy, idle) = self.usage();
+        let text = format!(
+            "pointsman: no connection to `{}` for user `{user}` became free within {} ms: {busy} are in use, {idle} idle, \
+             {} statements wait; at most {} are made for one user and {} in all (see {setting}, pools.wait_timeout)",
+            self.name,
+            self.limits.wait_timeout.as_millis(),
+            self.waiting(),
+            self.limits.size,
+            self.limits.max_per_server
+        );
+        BackendError::PoolFull { text }
+    }
+
+    /// Closes connections that are too old, or idle for too long. To be called now and then.
+    pub fn tidy(&self) {
+        let now = clock::now();
+        let pools = self.pools.read().unwrap_or_else(PoisonError::into_inner);
+        for pool in pools.values() {
+            pool.retain(|pooled, metrics| {
+                metrics.last_used() < self.limits.idle_timeout
+                    && now.saturating_duration_since(pooled.connection.created) < self.limits.max_lifetime
+                    && !pooled.connection.is_dead()
+            });
+        }
+    }
+}
+
+/// A place among those that wait.
+struct Waiting(Arc<ServerPools>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Relaxed);
+    }
+}
+
+/// The pools of all servers.
+#[derive(Debug)]
+pub struct Pools {
+    servers: Vec<Arc<ServerPools>>,
+}
+
+impl Pools {
+    /// Pools for the servers of `cluster`, which stand in the order of the configuration.
+    #[must_use]
+    pub fn new(config: &Config, cluster: &Cluster, on_connect: &OnConnect) -> Self {
+        let servers = cluster
+            .servers()
+            .iter()
+            .zip(&config.servers)
+            .map(|(server, configured)| {
+                Arc::new(ServerPools {
+                    id: server.id,
+                    name: server.name.clone(),
+                    address: configured.address.clone(),
+                    limits: config.pools.clone(),
+                    pools: RwLock::default(),
+                    permits: Arc::new(Semaphore::new(config.pools.max_per_server as usize)),
+                    users: RwLock::default(),
+                    running: AtomicU32::new(0),
+                    waiting: AtomicU32::new(0),
+                    on_connect: on_connect.clone(),
+                })
+            })
+            .collect();
+        Self { servers }
+    }
+
+    /// The pools of this server.
+    #[must_use]
+    pub fn server(&self, id: ServerId) -> Option<&Arc<ServerPools>> {
+        self.servers.get(usize::from(id.0))
+    }
+
+    /// Those of all servers.
+    #[must_use]
+    pub fn servers(&self) -> &[Arc<ServerPools>] {
+        &self.servers
+    }
+
+    /// Statements that run on a server now.
+    #[must_use]
+    pub fn load(&self, id: ServerId) -> u32 {
+        self.server(id).map_or(0, |server| server.running())
+    }
+}
+
+/// What `deadpool` hands out.
+pub(super) type PooledObject = Object<Manager>;

@@ -1,0 +1,62 @@
+//! Which replica: among those that qualify, the one with the fewest statements running for its weight.
+
+use std::time::Duration;
+
+use super::{RouteReason, Surroundings};
+use crate::cluster::{Health, Lag, Server, ServerId};
+
+/// A replica of `pool` that is up, replicates and lags no more than `max_lag`.
+///
+/// # Errors
+/// The reason why none qualifies.
+pub(super) fn choose(pool: &str, max_lag: Duration, around: Surroundings<'_>) -> Result<ServerId, RouteReason> {
+    let mut best: Option<(u64, ServerId)> = None;
+    let mut ties = 0_u64;
+    let (mut any, mut up, mut running) = (false, false, false);
+    for replica in around.cluster.replicas() {
+        if replica.weight == 0 || !replica.pools.iter().any(|name| &**name == pool) {
+            continue;
+        }
+        any = true;
+        if replica.state.health != Health::Up {
+            continue;
+        }
+        up = true;
+        let Lag::Known(lag) = replica.state.lag else {
+            running |= replica.state.lag == Lag::Unknown;
+            continue;
+        };
+        running = true;
+        if lag > max_lag {
+            continue;
+        }
+        let score = score(replica, around);
+        match best {
+            Some((least, _)) if score > least => {}
+            Some((least, _)) if score == least => {
+                // Reservoir of one: each of n equals is kept with probability 1/n.
+                ties = ties.saturating_add(1);
+                if around.random.rotate_left(u32::try_from(ties % 64).unwrap_or(0)) % ties == 0 {
+                    best = Some((score, replica.id));
+                }
+            }
+            _ => {
+                ties = 1;
+                best = Some((score, replica.id));
+            }
+        }
+    }
+    best.map(|(_, id)| id).ok_or(match (any, up, running) {
+        (false, _, _) => RouteReason::NoReplica,
+        (true, false, _) => RouteReason::ReplicasDown,
+        (true, true, false) => RouteReason::ReplicasStopped,
+        (true, true, true) => RouteReason::ReplicasLagging,
+    })
+}
+
+/// Running statements for a unit of weight, in thousandths; one more is counted than runs, so that weights matter at
+/// rest too.
+fn score(replica: &Server, around: Surroundings<'_>) -> u64 {
+    let load = u64::from((around.load)(replica.id)).saturating_add(1);
+    load.saturating_mul(1_000_000) / u64::from(replica.weight.max(1))
+}

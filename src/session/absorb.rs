@@ -1,0 +1,529 @@
+//! What a reply did to the session: pins, settings, the things that can be asked about.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::plan::{Job, Request, Slot};
+use super::statements::{ClientStatement, StatementKey};
+use super::{Last, PinCause, Session};
+use crate::routing::Target;
+use crate::sql::{Assignment, Detail, Effects, Scope, StatementKind, Value};
+use crate::wire::statement::ClientStatementId;
+use crate::wire::{Outcome, Status};
+
+/// What the shell must do with the connection that ran a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Absorbed {
+    /// The reply did not say whether a transaction is open, and it may be: ask by COM_PING.
+    pub ask_status: bool,
+    /// A write: other sessions under `global` consistency count it.
+    pub wrote: bool,
+}
+
+/// Variables that belong to one connection and must not reach another session, nor be replayed on another server.
+const UNSHARED: [&str; 21] = [
+    "sql_log_bin",
+    "sql_log_off",
+    "insert_id",
+    "last_insert_id",
+    "identity",
+    "timestamp",
+    "rand_seed1",
+    "rand_seed2",
+    "pseudo_thread_id",
+    "pseudo_slave_mode",
+    "pseudo_replica_mode",
+    "gtid_next",
+    "gtid_domain_id",
+    "gtid_seq_no",
+    "server_id",
+    "skip_replication",
+    "wsrep_on",
+    "binlog_format",
+    "sql_big_tables",
+    "unique_checks_disabled",
+    "debug",
+];
+
+impl Session {
+    /// Takes in the reply to `job`, which ran in `slot`. `text` is the statement's, for a PREPARE.
+    pub fn absorb(
+        &mut self,
+        job: &Job,
+        slot: Slot,
+        outcome: &Outcome,
+        text: &Bytes,
+        keys: [u64; 2],
+        now: Instant,
+    ) -> Absorbed {
+        let failed = outcome.error.is_some();
+        let effects = job.effects();
+        let before = self.status;
+        if let Some(status) = outcome.status {
+            self.status = status.without(Status::MORE_RESULTS).without(Status::SESSION_STATE_CHANGED);
+        }
+        let asks = self.transaction(job, slot, outcome, before);
+        match job.request {
+            Request::Prepare(id) => {
+                self.prepared(id, job, outcome, text, keys);
+                self.settle(slot);
+                return Absorbed { ask_status: asks, wrote: false };
+            }
+            Request::Execute(id) => self.executed(id, job, outcome),
+            Request::Statement(id) => self.statement_command(id, job, outcome),
+            Request::Forward => {}
+        }
+        let explained = self.settings_after(job, outcome);
+        if !failed {
+            self.named_effects(job, effects);
+        }
+        if outcome.track.state_changed && !explained {
+            self.pins.set(PinCause::UnknownState, true);
+        }
+        let wrote = self.writes(job, outcome, before);
+        if wrote {
+            self.last_write = Some(now);
+        }
+        self.remember(job, slot, outcome, effects);
+        self.settle(slot);
+        Absorbed { ask_status: asks, wrote }
+    }
+
+    /// Takes in the status flags of a COM_PING that the shell sent after an error.
+    pub fn absorb_status(&mut self, slot: Slot, status: Status) {
+        self.status = status;
+        self.pins.set(PinCause::Transaction, status.contains(Status::IN_TRANS));
+        self.settle(slot);
+    }
+
+    /// Pinned or not, and where.
+    fn settle(&mut self, slot: Slot) {
+        if self.pins.is_empty() {
+            self.pinned = None;
+        } else if self.pinned.is_none() {
+            self.pinned = Some(slot);
+        }
+    }
+
+    /// The transaction, as the server's flags have it. True: they do not tell.
+    fn transaction(&mut self, job: &Job, slot: Slot, outcome: &Outcome, before: Status) -> bool {
+        let kind = job.kind();
+        if let Some(status) = outcome.status {
+            let open = status.contains(Status::IN_TRANS);
+            self.pins.set(PinCause::Transaction, open);
+            // SET TRANSACTION held for one transaction; without BEGIN, for one statement.
+            if self.pins.has(PinCause::NextTransaction)
+                && !open
+                && kind.is_some_and(|kind| {
+                    !matches!(
+                        kind,
+                        StatementKind::Set | StatementKind::SetTransaction | StatementKind::Use | StatementKind::Show
+                    )
+                })
+            {
+                self.pins.set(PinCause::NextTransaction, false);
+            }
+            if kind == Some(StatementKind::SetTransaction) && outcome.error.is_none() && !open {
+                self.pins.set(PinCause::NextTransaction, true);
+            }
+        }
+        let _ = slot;
+        // An error carries no flags: it may have ended the transaction (a deadlock), or begun one.
+        outcome.error.is_some()
+            && (before.contains(Status::IN_TRANS)
+                || !before.contains(Status::AUTOCOMMIT)
+                || self.pins.has(PinCause::Transaction)
+                || job.effects().contains(Effects::OPAQUE)
+                || matches!(job.request, Request::Execute(_)) && job.classified.is_none())
+    }
+
+    fn prepared(&mut self, id: ClientStatementId, job: &Job, outcome: &Outcome, text: &Bytes, keys: [u64; 2]) {
+        let (Some(prepared), Some(classified)) = (outcome.prepared, job.classified.clone()) else { return };
+        self.statements.insert(
+            id,
+            ClientStatement {
+                key: StatementKey::new(keys, text, &self.settings),
+                text: text.clone(),
+                classified,
+                settings: self.settings.clone(),
+                parameters: prepared.parameters,
+                types: None,
+                cursor: false,
+                long_data: false,
+                alone: false,
+            },
+        );
+    }
+
+    fn executed(&mut self, id: ClientStatementId, job: &Job, outcome: &Outcome) {
+        let opened = job.cursor && outcome.status.is_some_and(|status| status.contains(Status::CURSOR_EXISTS));
+        let Some(statement) = self.statements.get_mut(id) else { return };
+        let had = statement.cursor || statement.long_data;
+        statement.cursor = opened;
+        statement.long_data = false;
+        if opened {
+            self.pins.set(PinCause::Cursor, true);
+        }
+        if had {
+            self.unpin_statements();
+        }
+        self.status = self.status.without(Status::CURSOR_EXISTS).without(Status::LAST_ROW_SENT);
+    }
+
+    fn statement_command(&mut self, id: ClientStatementId, job: &Job, outcome: &Outcome) {
+        let Some(statement) = self.statements.get_mut(id) else { return };
+        match job.reply {
+            // Long data: no reply.
+            None => {
+                statement.long_data = true;
+                self.pins.set(PinCause::LongData, true);
+            }
+            Some(crate::wire::ReplyKind::Rows) => {
+                let over = outcome.error.is_some()
+                    || outcome.status.is_some_and(|status| status.contains(Status::LAST_ROW_SENT));
+                if over {
+                    statement.cursor = false;
+                    self.unpin_statements();
+                }
+            }
+            Some(_) => {
+                statement.cursor = false;
+                statement.long_data = false;
+                self.unpin_statements();
+            }
+        }
+        self.status = self.status.without(Status::CURSOR_EXISTS).without(Status::LAST_ROW_SENT);
+    }
+
+    fn unpin_statements(&mut self) {
+        if !self.statements.any_cursor() {
+            self.pins.set(PinCause::Cursor, false);
+        }
+        if !self.statements.any_long_data() {
+            self.pins.set(PinCause::LongData, false);
+        }
+    }
+
+    /// Settings that the reply changed. True: the change of state that the server reported is fully explained.
+    fn settings_after(&mut self, job: &Job, outcome: &Outcome) -> bool {
+        let before = Arc::as_ptr(&self.settings);
+        if !self.settings.absorb(&outcome.track) {
+            self.pins.set(PinCause::UnknownState, true);
+        }
+        let mut explained = outcome.track.schema.is_some() || !outcome.track.variables.is_empty();
+        if let Some(classified) = &job.classified {
+            match &classified.detail {
+                Detail::Set(assignments) if outcome.error.is_none() => {
+                    explained = match assignments {
+                        Some(assignments) => self.assigned(assignments, outcome),
+                        None => false,
+                    };
+                }
+                Detail::Use(schema) if outcome.error.is_none() && outcome.track.schema.is_none() => {
+                    Arc::make_mut(&mut self.settings).schema = Some(schema.as_slice().into());
+                    explained = true;
+                }
+                _ => {}
+            }
+            // A procedure, or several statements in one: what else they set is not known.
+            if classified.shape.effects.contains(Effects::OPAQUE) {
+                explained = false;
+            }
+            // Their state is known by name.
+            let known =
+                Effects::CREATES_TEMPORARY | Effects::DROPS_TEMPORARY | Effects::PREPARES | Effects::DEALLOCATES;
+            explained |=
+                classified.shape.effects.intersects(known) && !classified.shape.effects.contains(Effects::OPAQUE);
+            // Nothing else was to change with these.
+            explained |= matches!(
+                classified.shape.kind,
+                StatementKind::Begin { .. } | StatementKind::Commit | StatementKind::Rollback
+            );
+        } else if outcome.track.schema.is_some() {
+            explained = true;
+        }
+        if before != Arc::as_ptr(&self.settings) || !outcome.track.is_empty() {
+            self.reread();
+        }
+        explained
+    }
+
+    /// The assignments of a SET that succeeded. False: not all of them can be carried to another connection.
+    fn assigned(&mut self, assignments: &[Assignment], outcome: &Outcome) -> bool {
+        let mut explained = true;
+        let reported = |name: &str| outcome.track.variables.iter().any(|(reported, _)| &**reported == name);
+        for Assignment { scope, name, value } in assignments {
+            match (scope, value) {
+                (Scope::Global, _) => {}
+                // Its bytes mean the same under every character set and SQL mode.
+                (Scope::User, Value::Literal(literal)) if literal.is_ascii() && !literal.contains('\\') => {
+                    let settings = Arc::make_mut(&mut self.settings);
+                    if settings.user_variables.len() >= super::settings::MAX_VARIABLES {
+                        self.pins.set(PinCause::UserVariable, true);
+                    } else {
+                        settings.user_variables.insert(name.clone(), literal.clone());
+                    }
+                }
+                (Scope::User, _) => self.pins.set(PinCause::UserVariable, true),
+                (Scope::Session, value) if UNSHARED.contains(&&**name) => {
+                    let back = matches!(value, Value::Default)
+                        || matches!(value, Value::Literal(literal) if &**name == "sql_log_bin" && matches!(&**literal, "1" | "ON" | "on"));
+                    if back {
+                        self.pins.release(PinCause::SessionVariable, name.as_bytes());
+                    } else {
+                        self.pins.take(PinCause::SessionVariable, Some(name.as_bytes()));
+                    }
+                    Arc::make_mut(&mut self.settings).variables.remove(name);
+                }
+                (Scope::Session, value) if name.starts_with("session_track_") => self.retrack(name, value),
+                (Scope::Session, value) => match &**name {
+                    "names" | "character set" => {
+                        let seen = reported("character_set_client");
+                        if let Value::Literal(literal) = value
+                            && let Some((_, collation)) = split_collation(literal)
+                        {
+                            Arc::make_mut(&mut self.settings)
+                                .variables
+                                .insert("collation_connection".into(), collation.into());
+                        }
+                        explained &= seen;
+                    }
+                    _ if reported(name) => {}
+                    _ if super::ISOLATION.contains(&&**name)
+                        && super::ISOLATION.iter().any(|alias| reported(alias)) => {}
+                    // Not reported: an older server, or a variable that is not tracked. The text is all there is.
+                    _ => match value {
+                        Value::Literal(literal) => {
+                            Arc::make_mut(&mut self.settings).variables.insert(name.clone(), literal.clone());
+                        }
+                        Value::Default => {
+                            Arc::make_mut(&mut self.settings).variables.remove(name);
+                        }
+                        Value::Expression => explained = false,
+                    },
+                },
+            }
+        }
+        explained
+    }
+
+    /// The client chooses what it is told; the connection goes on telling the proxy everything.
+    fn retrack(&mut self, name: &str, value: &Value) {
+        // The statement changed it on the connection too, which is therefore unfit for others.
+        self.pins.set(PinCause::SessionVariable, true);
+        let text = match value {
+            Value::Literal(literal) => literal.trim_matches('\'').to_ascii_lowercase(),
+            Value::Default | Value::Expression => return,
+        };
+        let on = matches!(&*text, "1" | "on" | "true");
+        match name {
+            "session_track_schema" => self.filter.schema = on,
+            "session_track_state_change" => self.filter.state_change = on,
+            "session_track_system_variables" => {
+                self.filter.variables =
+                    text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(Into::into).collect();
+            }
+            "session_track_transaction_info" => self.filter.transaction = !matches!(&*text, "off" | "0"),
+            "session_track_gtids" => self.filter.gtids = !matches!(&*text, "off" | "0"),
+            _ => {}
+        }
+    }
+
+    /// Pins that the statement's text took or released.
+    fn named_effects(&mut self, job: &Job, effects: Effects) {
+        if effects.is_empty() {
+            return;
+        }
+        let opaque = effects.contains(Effects::OPAQUE);
+        let Some(classified) = &job.classified else { return };
+        let name = match &classified.detail {
+            Detail::Name(name) if !opaque => Some(name.as_slice()),
+            _ => None,
+        };
+        let pins = &mut self.pins;
+        if effects.contains(Effects::LOCKS_TABLES) {
+            pins.set(PinCause::TableLock, true);
+        }
+        if effects.contains(Effects::UNLOCKS_TABLES) && !effects.contains(Effects::LOCKS_TABLES) {
+            pins.set(PinCause::TableLock, false);
+        }
+        if effects.contains(Effects::GETS_LOCK) {
+            // A lock taken twice must be released twice: it is not followed by name any more.
+            let again = name.is_some_and(|name| pins.holds(PinCause::UserLock, name));
+            pins.take(PinCause::UserLock, name.filter(|_| !again));
+        } else if effects.contains(Effects::RELEASES_LOCK)
+            && let Some(name) = name
+        {
+            pins.release(PinCause::UserLock, name);
+        }
+        if effects.contains(Effects::RELEASES_ALL_LOCKS) && !effects.contains(Effects::GETS_LOCK) && !opaque {
+            pins.release_all(PinCause::UserLock);
+        }
+        self.temporary_tables(job, effects);
+        let pins = &mut self.pins;
+        if effects.contains(Effects::OPENS_HANDLER) {
+            pins.take(PinCause::Handler, name);
+        }
+        if effects.contains(Effects::CLOSES_HANDLER)
+            && let Some(name) = name
+        {
+            pins.release(PinCause::Handler, name);
+        }
+        if effects.contains(Effects::PREPARES) {
+            pins.take(PinCause::TextPrepared, name);
+        }
+        if effects.contains(Effects::DEALLOCATES)
+            && let Some(name) = name
+        {
+            pins.release(PinCause::TextPrepared, name);
+        }
+        if effects.contains(Effects::XA_STARTS) {
+            pins.set(PinCause::Xa, true);
+        } else if effects.contains(Effects::XA_ENDS) && !opaque {
+            pins.set(PinCause::Xa, false);
+        }
+        if effects.contains(Effects::ASSIGNS_USER_VARIABLE) {
+            pins.set(PinCause::UserVariable, true);
+        }
+        if effects.contains(Effects::USES_SEQUENCE) {
+            self.holds_sequence = true;
+        }
+    }
+
+    fn temporary_tables(&mut self, job: &Job, effects: Effects) {
+        let names = Effects::CREATES_TEMPORARY | Effects::DROPS_TEMPORARY;
+        if !effects.intersects(names) {
+            return;
+        }
+        let tables = match job.classified.as_ref().map(|classified| &classified.detail) {
+            Some(Detail::Names(tables)) => tables.as_slice(),
+            _ => &[],
+        };
+        let creates = effects.contains(Effects::CREATES_TEMPORARY);
+        if creates && tables.is_empty() {
+            self.pins.take(PinCause::TemporaryTable, None);
+        }
+        for table in tables {
+            let schema = table
+                .schema
+                .as_deref()
+                .map_or_else(|| self.settings.schema.clone().unwrap_or_default(), |schema| schema.as_bytes().into());
+            let name = [&schema, table.table.to_lowercase().as_bytes()].join(&b'.');
+            if creates {
+                self.pins.take(PinCause::TemporaryTable, Some(&name));
+            } else {
+                self.pins.release(PinCause::TemporaryTable, &name);
+            }
+        }
+    }
+
+    /// Whether it wrote, as the server reports it: a GTID, changed rows, an insert id. DDL always counts.
+    fn writes(&self, job: &Job, outcome: &Outcome, before: Status) -> bool {
+        if outcome.track.gtid.is_some() {
+            return true;
+        }
+        let Some(kind) = job.kind() else { return false };
+        match kind {
+            StatementKind::Write => outcome.affected_rows > 0 || outcome.error.is_some(),
+            StatementKind::Ddl | StatementKind::Call => true,
+            StatementKind::Commit => before.contains(Status::IN_TRANS) && !before.contains(Status::IN_TRANS_READONLY),
+            StatementKind::Multi | StatementKind::Prepare | StatementKind::Opaque | StatementKind::Xa => {
+                job.classified.as_ref().is_some_and(|classified| classified.shape.cause.is_some())
+            }
+            StatementKind::Do | StatementKind::Select => outcome.affected_rows > 0 && outcome.result_sets == 0,
+            StatementKind::Empty
+            | StatementKind::Show
+            | StatementKind::Begin { .. }
+            | StatementKind::Rollback
+            | StatementKind::Savepoint
+            | StatementKind::Set
+            | StatementKind::SetTransaction
+            | StatementKind::Use
+            | StatementKind::Kill
+            | StatementKind::LockTables
+            | StatementKind::UnlockTables
+            | StatementKind::Handler => false,
+        }
+    }
+
+    /// What the next statement may ask about this one.
+    fn remember(&mut self, job: &Job, slot: Slot, outcome: &Outcome, effects: Effects) {
+        if effects.contains(Effects::SETS_LAST_INSERT_ID)
+            || outcome.last_insert_id != 0
+            || effects.contains(Effects::OPAQUE)
+        {
+            // The number in the OK packet is not always LAST_INSERT_ID(): an explicit value shows there too. The
+            // connection knows.
+            if slot == Slot::Primary && (outcome.last_insert_id != 0 || effects.contains(Effects::SETS_LAST_INSERT_ID))
+            {
+                self.holds_insert_id = true;
+            }
+        }
+        if job.last_insert_id.is_some() && outcome.error.is_none() && slot == Slot::Primary {
+            self.holds_insert_id = true;
+        }
+        // A statement that asks leaves what it asked about as it was.
+        if effects.contains(Effects::ASKS_DIAGNOSTICS) && outcome.error.is_none() {
+            self.last.slot = self.last.slot.or(Some(slot));
+            return;
+        }
+        let diagnostics = outcome.warnings > 0 || outcome.error.is_some();
+        let found = outcome.result_sets > 0
+            && (effects.contains(Effects::CALC_FOUND_ROWS)
+                || (effects.contains(Effects::HAS_LIMIT) && outcome.rows > 0));
+        let many = outcome.rows > super::REPLAYED_ROWS;
+        let asked = diagnostics || found || many || outcome.affected_rows > 0;
+        let rows = (outcome.result_sets > 0).then_some(outcome.rows);
+        self.last = Last { slot: asked.then_some(slot), rows, lost: false };
+    }
+
+    /// Whether the connection in this slot must be kept for this session until its next command, or longer.
+    #[must_use]
+    pub fn keeps(&self, slot: Slot) -> bool {
+        self.pinned == Some(slot)
+            || (slot == Slot::Primary && (self.holds_insert_id || self.holds_sequence))
+            || self.last.slot == Some(slot)
+    }
+
+    /// Whether a connection is kept only for what may be asked about it, which ends after [`super::HOLD`].
+    #[must_use]
+    pub fn holds_only(&self, slot: Slot) -> bool {
+        self.keeps(slot) && self.pinned != Some(slot) && !(slot == Slot::Primary && self.holds_sequence)
+    }
+
+    /// Whether LAST_INSERT_ID() must be asked from the primary's connection before it is given back.
+    #[must_use]
+    pub fn holds_insert_id(&self) -> bool {
+        self.holds_insert_id
+    }
+
+    /// The connection in this slot goes back to its pool; `last_insert_id` is what it answered.
+    pub fn released(&mut self, slot: Slot, last_insert_id: Option<u64>) {
+        if slot == Slot::Primary && self.holds_insert_id {
+            self.last_insert_id = last_insert_id;
+            self.holds_insert_id = false;
+        }
+        if self.last.slot == Some(slot) {
+            self.last = Last { lost: true, ..Last::default() };
+        }
+    }
+
+    /// The client sent another command: what the last one left can no longer be asked, unless this one asks.
+    pub fn moves_on(&mut self, job: &Job) {
+        let asks = Effects::ASKS_DIAGNOSTICS | Effects::ASKS_FOUND_ROWS | Effects::ASKS_ROW_COUNT;
+        if job.classified.is_some() && !job.effects().intersects(asks) && !matches!(job.request, Request::Prepare(_)) {
+            self.last = Last::default();
+        }
+        if matches!(job.route.target, Target::Pinned) && self.pinned.is_none() && job.held.is_none() {
+            self.pinned = Some(Slot::Primary);
+        }
+    }
+}
+
+/// The collation behind `SET NAMES x COLLATE y`, as its literal stands in [`Value::Literal`].
+fn split_collation(literal: &str) -> Option<(&str, &str)> {
+    let at = literal.to_ascii_uppercase().find(" COLLATE ")?;
+    Some((literal.get(..at)?, literal.get(at.saturating_add(9)..)?.trim()))
+}

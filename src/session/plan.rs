@@ -1,0 +1,129 @@
+//! What is to be done for one command of a client: the answer of `Session::plan`.
+
+use bytes::Bytes;
+
+use crate::routing::{Route, Target};
+use crate::sql::{Classified, Effects, KillTarget, StatementKind};
+use crate::wire::statement::ClientStatementId;
+use crate::wire::{ErrPacket, ReplyKind};
+
+/// Which of its two connections a session uses: it holds at most one to the primary and one to a replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Slot {
+    /// The connection to the primary.
+    Primary,
+    /// The connection to a replica.
+    Replica,
+}
+
+/// What is to be done for one command.
+#[derive(Debug)]
+pub enum Plan {
+    /// The proxy answers.
+    Answer(Answer),
+    /// The proxy answers with an error.
+    Refuse(ErrPacket),
+    /// A server answers.
+    Run(Box<Job>),
+    /// Log in anew.
+    ChangeUser(Bytes),
+    /// Reset the session: connections are given back, and the client gets an OK.
+    Reset,
+    /// KILL by a proxy connection id.
+    Kill(KillTarget),
+    /// The statement is forgotten; when it was `alone`, the connection that holds it is to be told. No answer.
+    Close(Option<super::statements::StatementKey>),
+    /// The client leaves.
+    Quit,
+}
+
+/// An answer of the proxy's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// OK with the session's status.
+    Ok,
+    /// EOF with the session's status (COM_SET_OPTION).
+    Eof,
+    /// Nothing: the command has no reply.
+    Nothing,
+}
+
+/// What is sent to a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// The command as it came.
+    Forward,
+    /// PREPARE, under the state that the session has now; the client will know it by this id.
+    Prepare(ClientStatementId),
+    /// EXECUTE of a statement, which the connection may not hold yet.
+    Execute(ClientStatementId),
+    /// RESET, FETCH or long data of a statement, which the connection may not hold yet.
+    Statement(ClientStatementId),
+}
+
+/// A command that a server runs.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Where, and why.
+    pub route: Route,
+    /// What is sent.
+    pub request: Request,
+    /// The kind of its reply; None: it has none.
+    pub reply: Option<ReplyKind>,
+    /// What it is, when it is a statement.
+    pub classified: Option<Classified>,
+    /// It is a proven read outside any pin: it may be run again elsewhere while the client has no byte of its result.
+    pub repeatable: bool,
+    /// LAST_INSERT_ID() must be this: it is set first.
+    pub last_insert_id: Option<u64>,
+    /// It asks about the previous statement, whose connection was given back: a statement with a result of so many rows
+    /// (None: without a result) takes its place first.
+    pub replay: Option<Option<u64>>,
+    /// An EXECUTE that asks for a cursor.
+    pub cursor: bool,
+    /// It must run on the connection held in this slot, which ran the statement that it asks about.
+    pub held: Option<Slot>,
+}
+
+impl Job {
+    /// A job for a command that is no statement.
+    #[must_use]
+    pub fn command(route: Route, reply: Option<ReplyKind>) -> Self {
+        Self {
+            route,
+            request: Request::Forward,
+            reply,
+            classified: None,
+            repeatable: false,
+            last_insert_id: None,
+            replay: None,
+            cursor: false,
+            held: None,
+        }
+    }
+
+    /// The statement's kind; None for a command that is no statement.
+    #[must_use]
+    pub fn kind(&self) -> Option<StatementKind> {
+        self.classified.as_ref().map(|classified| classified.shape.kind)
+    }
+
+    /// What it may do to its connection.
+    #[must_use]
+    pub fn effects(&self) -> Effects {
+        self.classified.as_ref().map_or(Effects::NONE, |classified| classified.shape.effects)
+    }
+
+    /// The slot that it runs in; `pinned` is where the session is pinned.
+    #[must_use]
+    pub fn slot(&self, pinned: Option<Slot>) -> Slot {
+        if let Some(slot) = self.held {
+            return slot;
+        }
+        match self.route.target {
+            Target::Pinned => pinned.unwrap_or(Slot::Primary),
+            Target::Replica(_) => Slot::Replica,
+            Target::Primary | Target::Refuse | Target::Proxy => Slot::Primary,
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! The state that a session wants and a connection has, and the difference between the two: the preamble that is sent
+//! in front of a statement.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use bytes::{BufMut as _, BytesMut};
+
+use crate::sql::{Charset, SqlContext, SqlMode, charset_class};
+use crate::wire::command::code;
+use crate::wire::writer::{put_packet, put_with};
+use crate::wire::{ReplyKind, SessionTrack};
+
+/// Session state that can be carried from one connection to another.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// The schema.
+    pub schema: Option<Box<[u8]>>,
+    /// System variables that were set, as SQL literals by lower-case name.
+    pub variables: BTreeMap<Box<str>, Box<str>>,
+    /// User variables that were set to literals, by lower-case name.
+    pub user_variables: BTreeMap<Box<str>, Box<str>>,
+    /// COM_SET_OPTION, or what the login said.
+    pub multi_statements: bool,
+}
+
+/// At most so many variables of one session are carried; one more pins it.
+pub(super) const MAX_VARIABLES: usize = 256;
+
+impl Settings {
+    /// A system variable's value without its quotes.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(|value| unquoted(value))
+    }
+}
+
+fn unquoted(literal: &str) -> &str {
+    literal.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')).unwrap_or(literal)
+}
+
+/// What a fresh connection has, before any SET: the server's defaults and what the login carried.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Base {
+    /// `@@character_set_client`.
+    pub character_set_client: Box<str>,
+    /// `@@character_set_results`; empty: NULL.
+    pub character_set_results: Box<str>,
+    /// `@@collation_connection`.
+    pub collation_connection: Box<str>,
+    /// `@@sql_mode`.
+    pub sql_mode: Box<str>,
+    /// `@@autocommit`.
+    pub autocommit: bool,
+    /// `@@tx_isolation` or `@@transaction_isolation`.
+    pub isolation: Box<str>,
+}
+
+/// The variables that have these names on one family of servers or the other.
+pub const ISOLATION: [&str; 2] = ["tx_isolation", "transaction_isolation"];
+
+impl Base {
+    /// How statement text is to be read under these defaults and the session's own settings.
+    #[must_use]
+    pub fn context(&self, settings: &Settings) -> SqlContext {
+        let mode = settings.variable("sql_mode").unwrap_or(&self.sql_mode);
+        let charset = settings.variable("character_set_client").unwrap_or(&self.character_set_client);
+        SqlContext { mode: SqlMode::parse(mode), charset: charset_class(charset) }
+    }
+
+    /// How text is to be read when nothing is known of the server yet: not at all.
+    #[must_use]
+    pub fn unknown_context() -> SqlContext {
+        SqlContext { mode: SqlMode::default(), charset: Charset::Unreadable }
+    }
+
+    /// Whether this session's transactions are SERIALIZABLE.
+    #[must_use]
+    pub fn is_serializable(&self, settings: &Settings) -> bool {
+        let isolation = ISOLATION.iter().find_map(|name| settings.variable(name)).unwrap_or(&self.isolation);
+        isolation.eq_ignore_ascii_case("SERIALIZABLE")
+    }
+}
+
+/// The setup of a fresh or reset connection: every change of state is to be reported.
+pub const TRACKING: &str = "session_track_schema=1,session_track_system_variables='*',session_track_state_change=1";
+
+/// What a connection's session state is known to be.
+#[derive(Debug, Clone)]
+pub struct ConnectionState {
+    /// What it had when fresh.
+    pub base: Arc<Base>,
+    /// What it has now.
+    pub settings: Arc<Settings>,
+    /// False: it may hold more than is known, and must be reset before another session gets it.
+    pub known: bool,
+}
+
+/// What is sent in front of a statement to give a connection the session's state.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Preamble {
+    /// COM_RESET_CONNECTION first.
+    pub reset: bool,
+    /// Then COM_SET_OPTION.
+    pub multi_statements: Option<bool>,
+    /// Then a SET of these assignments.
+    pub set: String,
+    /// Then COM_INIT_DB.
+    pub schema: Option<Box<[u8]>>,
+    /// Then a statement that leaves what the session's previous one left: a result of so many rows, or None.
+    pub replay: Option<Option<u64>>,
+}
+
+impl Preamble {
+    /// What takes a connection from `held` to `wanted`.
+    ///
+    /// A connection cannot be taken back to having no schema; callers see to it by the pool's key.
+    #[must_use]
+    pub fn between(held: &ConnectionState, wanted: &Arc<Settings>) -> Self {
+        let mut preamble = Self::default();
+        if held.known && Arc::ptr_eq(&held.settings, wanted) {
+            return preamble;
+        }
+        let fresh = Settings { multi_statements: held.settings.multi_statements, ..Settings::default() };
+        let have = if held.known { &*held.settings } else { &fresh };
+        if !held.known {
+            preamble.reset = true;
+            preamble.set.push_str(TRACKING);
+            // MySQL resets to the server's character set, MariaDB to the login's.
+            let base = &held.base;
+            for (name, value) in [
+                ("character_set_client", &base.character_set_client),
+                ("character_set_results", &base.character_set_results),
+                ("collation_connection", &base.collation_connection),
+            ] {
+                preamble.assign(name, &charset_literal(value));
+            }
+        }
+        if have.multi_statements != wanted.multi_statements {
+            preamble.multi_statements = Some(wanted.multi_statements);
+        }
+        if have.variables != wanted.variables {
+            for name in have.variables.keys().filter(|name| !wanted.variables.contains_key(*name)) {
+                let value = held.base.default_of(name);
+                preamble.assign(name, &value);
+            }
+            // The connection's character set resets its collation, so both are sent when either differs.
+            let charset = ["character_set_connection", "collation_connection"];
+            let charset_differs = charset.iter().any(|name| have.variables.get(*name) != wanted.variables.get(*name));
+            for (name, value) in &wanted.variables {
+                if have.variables.get(name) != Some(value) || (charset_differs && charset.contains(&&**name)) {
+                    preamble.assign(name, value);
+                }
+            }
+        }
+        if have.user_variables != wanted.user_variables {
+            for name in have.user_variables.keys().filter(|name| !wanted.user_variables.contains_key(*name)) {
+                preamble.assign_user(name, "NULL");
+            }
+            for (name, value) in &wanted.user_variables {
+                if have.user_variables.get(name) != Some(value) {
+                    preamble.assign_user(name, value);
+                }
+            }
+        }
+        if have.schema != wanted.schema {
+            preamble.schema.clone_from(&wanted.schema);
+        }
+        preamble
+    }
+
+    /// Adds `name = literal` to the SET.
+    pub fn assign(&mut self, name: &str, literal: &str) {
+        self.comma();
+        // An own SESSION each: a scope keyword holds for what follows it.
+        let _ = write!(self.set, "SESSION {name}={literal}");
+    }
+
+    fn assign_user(&mut self, name: &str, literal: &str) {
+        self.comma();
+        let _ = write!(self.set, "@`{}`={literal}", name.replace('`', "``"));
+    }
+
+    fn comma(&mut self) {
+        if !self.set.is_empty() {
+            self.set.push(',');
+        }
+    }
+
+    /// Whether nothing is to be sent.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.reset
+            && self.multi_statements.is_none()
+            && self.set.is_empty()
+            && self.schema.is_none()
+            && self.replay.is_none()
+    }
+
+    /// Appends the commands; returns the kinds of their replies, in order.
+    pub fn encode(&self, out: &mut BytesMut) -> Vec<ReplyKind> {
+        let mut replies = Vec::with_capacity(4);
+        let mut command = |fill: &mut dyn FnMut(&mut BytesMut)| {
+            put_with(out, 0, |out| fill(out));
+            replies.push(ReplyKind::Simple);
+        };
+        if self.reset {
+            command(&mut |out| out.put_u8(code::RESET_CONNECTION));
+        }
+        if let Some(on) = self.multi_statements {
+            command(&mut |out| {
+                out.put_u8(code::SET_OPTION);
+                out.put_u16_le(u16::from(!on));
+            });
+        }
+        if !self.set.is_empty() {
+            let mut payload = BytesMut::with_capacity(self.set.len() + 5);
+            payload.put_u8(code::QUERY);
+            payload.put_slice(b"SET ");
+            payload.put_slice(self.set.as_bytes());
+            put_packet(out, 0, &payload);
+            replies.push(ReplyKind::Results);
+        }
+        let mut command = |fill: &mut dyn FnMut(&mut BytesMut)| {
+            put_with(out, 0, |out| fill(out));
+            replies.push(ReplyKind::Results);
+        };
+        if let Some(schema) = &self.schema {
+            command(&mut |out| {
+                out.put_u8(code::INIT_DB);
+                out.put_slice(schema);
+            });
+        }
+        if let Some(rows) = self.replay {
+            command(&mut |out| {
+                out.put_u8(code::QUERY);
+                match rows {
+                    None => out.put_slice(b"DO 0"),
+                    Some(0) => out.put_slice(b"SELECT 0 FROM (SELECT 0) d WHERE 0"),
+                    Some(rows) => {
+                        out.put_slice(b"SELECT 0");
+                        for _ in 1..rows {
+                            out.put_slice(b" UNION ALL SELECT 0");
+                        }
+                    }
+                }
+            });
+        }
+        replies
+    }
+}
+
+impl Base {
+    fn default_of(&self, variable: &str) -> String {
+        match variable {
+            "character_set_client" => charset_literal(&self.character_set_client),
+            "character_set_results" => charset_literal(&self.character_set_results),
+            "collation_connection" | "character_set_connection" => {
+                // The collation brings its character set with it.
+                if variable == "collation_connection" {
+                    charset_literal(&self.collation_connection)
+                } else {
+                    let charset = self.collation_connection.split('_').next().unwrap_or("utf8mb4");
+                    charset_literal(charset)
+                }
+            }
+            _ => "DEFAULT".to_owned(),
+        }
+    }
+}
+
+fn charset_literal(name: &str) -> String {
+    if name.is_empty() { "NULL".to_owned() } else { name.to_owned() }
+}
+
+/// A value that the server reported for a system variable, as an SQL literal that sets it again.
+#[must_use]
+pub fn literal(name: &str, value: &[u8]) -> Box<str> {
+    let Ok(text) = std::str::from_utf8(value) else { return hexadecimal(value) };
+    if text.is_empty() && name == "character_set_results" {
+        return "NULL".into();
+    }
+    let numeric = !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-')
+        && text.parse::<f64>().is_ok();
+    if numeric {
+        return text.into();
+    }
+    // Neither a quote nor a backslash: the same in every sql_mode.
+    if text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') && !text.contains(['\'', '\\', '"']) {
+        return format!("'{text}'").into();
+    }
+    hexadecimal(value)
+}
+
+fn hexadecimal(value: &[u8]) -> Box<str> {
+    let mut out = String::with_capacity(value.len() * 2 + 12);
+    out.push_str("_utf8mb4 X'");
+    for byte in value {
+        let _ = write!(out, "{byte:02X}");
+    }
+    out.push('\'');
+    out.into()
+}
+
+impl Settings {
+    /// Takes in what a server reported. False: there are too many variables to carry.
+    pub fn absorb(self: &mut Arc<Self>, track: &SessionTrack) -> bool {
+        if track.schema.is_none() && track.variables.is_empty() {
+            return true;
+        }
+        let settings = Arc::make_mut(self);
+        if let Some(schema) = &track.schema {
+            settings.schema = Some(schema.clone()).filter(|schema| !schema.is_empty());
+        }
+        for (name, value) in &track.variables {
+            // Ours, or a counter of MySQL's that every statement moves.
+            if name.starts_with("session_track_") || &**name == "statement_id" {
+                continue;
+            }
+            if &**name == "character_set_connection" {
+                settings.variables.remove("collation_connection");
+            }
+            settings.variables.insert(name.clone(), literal(name, value));
+        }
+        settings.variables.len() <= MAX_VARIABLES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base() -> Arc<Base> {
+        Arc::new(Base {
+            character_set_client: "utf8mb4".into(),
+            character_set_results: "utf8mb4".into(),
+            collation_connection: "utf8mb4_general_ci".into(),
+            sql_mode: "".into(),
+            autocommit: true,
+            isolation: "REPEATABLE-READ".into(),
+        })
+    }
+
+    fn wanted(variables: &[(&str, &str)], schema: Option<&str>) -> Arc<Settings> {
+        Arc::new(Settings {
+            schema: schema.map(|schema| schema.as_bytes().into()),
+            variables: variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+            ..Settings::default()
+        })
+    }
+
+    #[test]
+    fn equal_states_need_nothing() {
+        let held =
+            ConnectionState { base: base(), settings: wanted(&[("sql_mode", "'ANSI'")], Some("a")), known: true };
+        assert!(Preamble::between(&held, &held.settings).is_empty());
+        assert!(Preamble::between(&held, &wanted(&[("sql_mode", "'ANSI'")], Some("a"))).is_empty());
+    }
+
+    #[test]
+    fn only_the_difference_is_sent() {
+        let held = ConnectionState {
+            base: base(),
+            settings: wanted(&[("sql_mode", "'ANSI'"), ("time_zone", "'+00:00'")], Some("a")),
+            known: true,
+        };
+        let preamble = Preamble::between(&held, &wanted(&[("sql_mode", "''"), ("max_join_size", "5")], Some("b")));
+        assert_eq!(preamble.set, "SESSION time_zone=DEFAULT,SESSION max_join_size=5,SESSION sql_mode=''");
+        assert_eq!(preamble.schema.as_deref(), Some(&b"b"[..]));
+        assert!(!preamble.reset);
+        let mut out = BytesMut::new();
+        assert_eq!(preamble.encode(&mut out).len(), 2);
+    }
+
+    #[test]
+    fn an_unknown_state_is_reset_and_set_up_again() {
+        let held = ConnectionState { base: base(), settings: wanted(&[("sql_mode", "'ANSI'")], None), known: false };
+        let preamble = Preamble::between(&held, &wanted(&[], None));
+        assert!(preamble.reset);
+        assert!(preamble.set.starts_with(TRACKING));
+        assert!(!preamble.set.contains("sql_mode"));
+    }
+
+    #[test]
+    fn user_variables_of_others_are_cleared() {
+        let mut settings = Settings::default();
+        settings.user_variables.insert("a".into(), "1".into());
+        let held = ConnectionState { base: base(), settings: Arc::new(settings), known: true };
+        assert_eq!(Preamble::between(&held, &wanted(&[], None)).set, "@`a`=NULL");
+    }
+
+    #[test]
+    fn reported_values_become_literals() {
+        assert_eq!(&*literal("sql_mode", b"ANSI"), "'ANSI'");
+        assert_eq!(&*literal("max_join_size", b"1000"), "1000");
+        assert_eq!(&*literal("long_query_time", b"10.500000"), "10.500000");
+        assert_eq!(&*literal("character_set_results", b""), "NULL");
+        assert_eq!(&*literal("time_zone", b"+01:00"), "'+01:00'");
+        assert_eq!(&*literal("init", b"it's"), "_utf8mb4 X'69742773'");
+    }
+}

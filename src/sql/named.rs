@@ -1,0 +1,68 @@
+//! The name of the one thing that a statement takes or releases: a user lock, a HANDLER, a text-protocol prepared
+//! statement. A session is pinned until what it took is released, so a wrong name would free it too early: whatever is
+//! not plain has no name.
+
+use super::lexer::{Kind, Token};
+use super::scan::unquote;
+use super::shape::Effects;
+
+/// Statements that take or release something by name.
+pub(super) const NAMED: Effects = Effects::GETS_LOCK
+    .union(Effects::RELEASES_LOCK)
+    .union(Effects::OPENS_HANDLER)
+    .union(Effects::CLOSES_HANDLER)
+    .union(Effects::PREPARES)
+    .union(Effects::DEALLOCATES);
+
+/// The name, lower case.
+pub(super) fn name(tokens: &[Token<'_>], effects: Effects) -> Option<Vec<u8>> {
+    if effects.contains(Effects::OPAQUE) {
+        return None;
+    }
+    let name = if effects.intersects(Effects::PREPARES) {
+        unquote(tokens.get(1).filter(|token| token.is_name())?.text)
+    } else if effects.intersects(Effects::DEALLOCATES) {
+        unquote(tokens.get(2).filter(|token| token.is_name())?.text)
+    } else if effects.intersects(Effects::OPENS_HANDLER | Effects::CLOSES_HANDLER) {
+        handler(tokens)?
+    } else {
+        lock(tokens)?
+    };
+    Some(name.to_ascii_lowercase())
+}
+
+/// `HANDLER [schema.]table OPEN [[AS] alias]`, `HANDLER name CLOSE`.
+fn handler(tokens: &[Token<'_>]) -> Option<Vec<u8>> {
+    let verb = tokens.iter().position(|token| token.is_any(&["OPEN", "CLOSE"]))?;
+    let alias = tokens.get(verb.saturating_add(1)..)?.last().filter(|token| token.is_name() && !token.is("AS"));
+    let table = tokens.get(verb.checked_sub(1)?).filter(|token| token.is_name())?;
+    Some(unquote(alias.unwrap_or(table).text))
+}
+
+/// The literal of the only lock function, in a statement that calls it once.
+fn lock(tokens: &[Token<'_>]) -> Option<Vec<u8>> {
+    let functions = ["GET_LOCK", "RELEASE_LOCK"];
+    // With a table it runs once a row; in a condition perhaps never.
+    if tokens.iter().any(|token| token.is_any(&["FROM", "WHERE", "IF", "CASE", "AND", "OR", "UNION"])) {
+        return None;
+    }
+    let mut calls = tokens.iter().enumerate().filter(|(_, token)| {
+        token.is_name() && functions.iter().any(|name| unquote(token.text).eq_ignore_ascii_case(name.as_bytes()))
+    });
+    let (at, _) = calls.next()?;
+    if calls.next().is_some() {
+        return None;
+    }
+    match tokens.get(at.saturating_add(1)..)? {
+        [open, literal, end, ..]
+            if open.is_operator(b"(")
+                && literal.kind == Kind::Text
+                && (end.is_operator(b",") || end.is_operator(b")")) =>
+        {
+            let name = unquote(literal.text);
+            // An escaped name may be written in another way at its release.
+            (!name.contains(&b'\\')).then_some(name)
+        }
+        _ => None,
+    }
+}
