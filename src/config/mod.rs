@@ -1,11 +1,27 @@
 //! The configuration: TOML text and environment in, typed values or a list of problems out. No files are read here
 //! and no environment: both are passed in.
 
+mod build;
+mod checks;
+mod environment;
+mod file;
+mod parse;
+mod problem;
+mod raw;
+pub mod schema;
+mod secrets;
+mod settings;
+mod summary;
 mod units;
+mod values;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use environment::{CONFIG_NAME, LIST_NAMES, SHORT_NAMES, Variables};
+pub use parse::{Loaded, Source, parse};
+pub use problem::{Origin, Problem, Problems};
+pub use settings::{SECTIONS, section};
 pub use units::{Address, Secret};
 
 /// Everything that can be configured. Cannot hold a bad value: see `parse`.
@@ -13,6 +29,8 @@ pub use units::{Address, Secret};
 pub struct Config {
     /// `[proxy]`: the side that clients see.
     pub proxy: ProxyConfig,
+    /// `[admin]`: reserved for the console.
+    pub admin: AdminConfig,
     /// `[http]`: metrics and health.
     pub http: HttpConfig,
     /// `[log]`.
@@ -63,6 +81,14 @@ pub enum AuthPlugin {
     Native,
     /// `caching_sha2_password`.
     CachingSha2,
+}
+
+/// `[admin]`.
+#[derive(Debug, Clone)]
+pub struct AdminConfig {
+    /// Where a later version serves its console; this one does not listen there. Default `127.0.0.1:6032`. None (`""`):
+    /// nowhere.
+    pub listen: Option<Address>,
 }
 
 /// `[http]`.

@@ -1,6 +1,7 @@
 //! Addresses and secrets as they stand in a configuration.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use zeroize::Zeroize as _;
@@ -12,6 +13,63 @@ pub struct Address {
     pub host: Arc<str>,
     /// The TCP port.
     pub port: u16,
+}
+
+impl Address {
+    /// Reads `host:port`, `[::1]:port` and, if there is a `default_port`, also `host` and `[::1]`.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong as a clause, such as "the port is missing". Port 0 is taken only without a default port:
+    /// to listen on any free port makes sense, to connect to it does not.
+    pub fn parse(text: &str, default_port: Option<u16>) -> Result<Self, &'static str> {
+        let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+            let (host, rest) = rest.split_once(']').ok_or("the closing bracket is missing")?;
+            if host.parse::<Ipv6Addr>().is_err() {
+                return Err("what stands in brackets is not an IPv6 address");
+            }
+            match rest.strip_prefix(':') {
+                Some(port) => (host, Some(port)),
+                None if rest.is_empty() => (host, None),
+                None => return Err("a colon and the port must follow the bracket"),
+            }
+        } else {
+            match text.split_once(':') {
+                Some((_, port)) if port.contains(':') => return Err("an IPv6 address must stand in brackets"),
+                Some((host, port)) => (plain_host(host)?, Some(port)),
+                None => (plain_host(text)?, None),
+            }
+        };
+        let port = match port {
+            Some(port) if port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()) => {
+                return Err("the port is not a number");
+            }
+            Some(port) => port.parse().map_err(|_| "the port is above 65535")?,
+            None => default_port.ok_or("the port is missing")?,
+        };
+        if port == 0 && default_port.is_some() {
+            return Err("the port is 0");
+        }
+        Ok(Self { host: Arc::from(host), port })
+    }
+
+    /// Whether the host means every address of this machine.
+    #[must_use]
+    pub fn is_wildcard(&self) -> bool {
+        self.host.parse::<IpAddr>().is_ok_and(|address| address.is_unspecified())
+    }
+}
+
+/// A host name or an IPv4 address. Underscores are no part of host names, yet container networks use them.
+fn plain_host(host: &str) -> Result<&str, &'static str> {
+    if host.is_empty() {
+        return Err("the host is missing");
+    }
+    if host.len() > 253 {
+        return Err("the host is longer than 253 characters");
+    }
+    let fits = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
+    if fits { Ok(host) } else { Err("a host has only letters, digits, `-`, `.` and `_`") }
 }
 
 impl fmt::Display for Address {
@@ -51,5 +109,56 @@ impl fmt::Debug for Secret {
 impl Drop for Secret {
     fn drop(&mut self) {
         self.0.zeroize();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_addresses() {
+        for (text, shown) in [
+            ("db1", "db1:3306"),
+            ("db_1.internal:3307", "db_1.internal:3307"),
+            ("10.0.0.1:1", "10.0.0.1:1"),
+            ("[::1]:3307", "[::1]:3307"),
+            ("[2001:db8::1]", "[2001:db8::1]:3306"),
+        ] {
+            assert_eq!(Address::parse(text, Some(3306)).map(|address| address.to_string()).as_deref(), Ok(shown));
+        }
+        assert_eq!(Address::parse("localhost:0", None).map(|address| address.port), Ok(0));
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_an_address() {
+        for (text, reason) in [
+            ("", "the host is missing"),
+            (":1", "the host is missing"),
+            ("a:", "the port is not a number"),
+            ("a:+1", "the port is not a number"),
+            ("a:65536", "the port is above 65535"),
+            ("a:0", "the port is 0"),
+            ("::1", "an IPv6 address must stand in brackets"),
+            ("[::1", "the closing bracket is missing"),
+            ("[a]:1", "what stands in brackets is not an IPv6 address"),
+            ("[::1]1", "a colon and the port must follow the bracket"),
+            ("a b", "a host has only letters, digits, `-`, `.` and `_`"),
+        ] {
+            assert_eq!(Address::parse(text, Some(3306)), Err(reason), "{text}");
+        }
+        assert_eq!(Address::parse("a", None), Err("the port is missing"));
+    }
+
+    #[test]
+    fn knows_wildcards() {
+        assert!(Address::parse("0.0.0.0:1", None).is_ok_and(|address| address.is_wildcard()));
+        assert!(Address::parse("[::]:1", None).is_ok_and(|address| address.is_wildcard()));
+        assert!(Address::parse("db1:1", None).is_ok_and(|address| !address.is_wildcard()));
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        assert_eq!(format!("{:?}", Secret::new("hunter2".to_owned())), "Secret(..)");
     }
 }
