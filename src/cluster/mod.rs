@@ -1,12 +1,16 @@
 //! The servers as they are known now: an immutable snapshot ([`Cluster`]) and how an [`Observation`] of the monitor
 //! changes it. No sockets, no clock: `now` is an argument.
 
+mod change;
 mod observe;
 mod server;
 
 use std::sync::Arc;
 
-pub use observe::{Observation, Seen};
+use crate::config::{Config, ServerRole};
+
+pub use change::{Change, Warning};
+pub use observe::{Observation, Rules, Seen};
 pub use server::{Flavor, Health, Lag, Replication, Role, Server, ServerId, ServerState};
 
 /// An immutable snapshot of all servers. The monitor makes a new one from each observation; sessions read it.
@@ -20,6 +24,24 @@ impl Cluster {
     #[must_use]
     pub fn new(servers: Vec<Server>) -> Self {
         Self { servers: servers.into_iter().map(Arc::new).collect() }
+    }
+
+    /// The configured servers, none of them observed yet.
+    #[must_use]
+    pub fn from_config(config: &Config) -> Self {
+        let servers = (0..).zip(&config.servers).map(|(id, server)| Server {
+            id: ServerId(id),
+            name: Arc::clone(&server.name),
+            address: server.address.to_string().into(),
+            role: match server.role {
+                ServerRole::Primary => Role::Primary,
+                ServerRole::Replica => Role::Replica,
+            },
+            weight: server.weight,
+            pools: server.pools.clone(),
+            state: ServerState::default(),
+        });
+        Self::new(servers.collect())
     }
 
     /// All servers, in the order of the configuration.

@@ -28,6 +28,21 @@ pub enum Flavor {
     MySql,
 }
 
+impl Flavor {
+    /// The family that a server's version string names. A server that calls itself nothing known is taken for MySQL:
+    /// the monitor corrects itself when that server does not know MySQL's statements.
+    #[must_use]
+    pub fn from_version(version: &str) -> Self {
+        if version.is_empty() {
+            Self::Unknown
+        } else if version.to_ascii_lowercase().contains("mariadb") {
+            Self::MariaDb
+        } else {
+            Self::MySql
+        }
+    }
+}
+
 /// Whether a server can be used.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Health {
@@ -59,7 +74,8 @@ pub enum Replication {
     Stopped,
 }
 
-/// How far a replica is behind.
+/// How far a replica is behind. A plain duration, whatever it was measured by: `Seconds_Behind_*` has a resolution of one
+/// second, positions compared by GTID have one of milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Lag {
     /// Not observed, or the server cannot tell.
@@ -88,8 +104,34 @@ pub struct ServerState {
     pub flavor: Flavor,
     /// When it was last observed, successfully or not.
     pub observed: Option<Instant>,
+    /// When it was last observed successfully: the time that `lag`, `replication` and `read_only` are of.
+    /// `seen <= observed`.
+    pub seen: Option<Instant>,
+    /// The privilege that the monitor's account lacks to see replication; None: it lacks none, or was not seen yet.
+    pub missing_grant: Option<&'static str>,
     /// How many observations in a row failed.
     pub failures: u32,
+}
+
+impl ServerState {
+    /// Whether the last observations succeeded. A server that was never observed is not up.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        matches!(self.health, Health::Up)
+    }
+
+    /// Whether the last successful observation is older than `stale_after` (see [`super::Rules::stale_after`]).
+    #[must_use]
+    pub fn is_stale(&self, now: Instant, stale_after: Duration) -> bool {
+        self.seen.is_none_or(|seen| now.saturating_duration_since(seen) > stale_after)
+    }
+
+    /// The lag as far as it can be trusted at `now`: `Unknown` for a server that is not up, and when the last successful
+    /// observation is stale. A replica whose lag is not known is not read from.
+    #[must_use]
+    pub fn lag_at(&self, now: Instant, stale_after: Duration) -> Lag {
+        if !self.is_up() || self.is_stale(now, stale_after) { Lag::Unknown } else { self.lag }
+    }
 }
 
 /// One server.
