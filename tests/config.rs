@@ -305,6 +305,15 @@ fn syntax_errors_have_line_and_column_and_do_not_show_the_line() {
     assert!(matches!(first.origin, Origin::File { line: 3, .. }), "{problems}");
     assert!(first.message.starts_with("not valid TOML: "), "{problems}");
     assert!(!problems.to_string().contains("hunter2"), "{problems}");
+    bad(
+        load("colour = 1\n"),
+        &[
+            "p.toml: no server is the primary: write [[servers]] with `role = \"primary\"`, or set POINTSMAN_PRIMARY",
+            "p.toml: no user is configured: write [[users]] with `name` and a password, or set POINTSMAN_USER and \
+         POINTSMAN_PASSWORD",
+            "p.toml:1:1: unknown key `colour` outside of any section; every key stands in a section such as [proxy]",
+        ],
+    );
     let problems = load("[pools]\nsize = 1\nsize = 2\n").unwrap_err().to_string();
     assert_eq!(problems, "p.toml:3:1: not valid TOML: duplicate key");
 }

@@ -84,10 +84,8 @@ fn replica_pools(raw: &Raw, findings: &mut Findings) {
         for pool in block.list("pools").iter().filter(|pool| !known.contains(&pool.as_str())) {
             findings.problem(block.place("pools"), unknown(pool));
         }
-        if block.has("pools") && block.given.get("pools").is_some_and(|given| given.value.is_some()) {
-            if block.list("pools").is_empty() {
-                findings.problem(block.place("pools"), "the list is empty: name a pool, or leave the key out");
-            }
+        if block.has("pools") && block.list("pools").is_empty() {
+            findings.problem(block.place("pools"), "the list is empty: name a pool, or leave the key out");
         }
     }
     for block in raw.list("rules") {

@@ -12,8 +12,8 @@ use super::values;
 /// More syntax errors than these are consequences of the first ones.
 const SYNTAX_ERRORS_SHOWN: usize = 10;
 
-/// Reads the file. After a syntax error nothing but the syntax errors is known, and the result is empty.
-pub(super) fn read(lines: &Lines<'_>, text: &str, findings: &mut Findings) -> Raw {
+/// Reads the file. None after a syntax error: nothing but the syntax errors is known then.
+pub(super) fn read(lines: &Lines<'_>, text: &str, findings: &mut Findings) -> Option<Raw> {
     let mut raw = Raw::new(lines.whole());
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in errors.iter().take(SYNTAX_ERRORS_SHOWN) {
@@ -22,7 +22,7 @@ pub(super) fn read(lines: &Lines<'_>, text: &str, findings: &mut Findings) -> Ra
         findings.problem(&lines.at(offset), format!("not valid TOML: {}", error.message()));
     }
     if !errors.is_empty() {
-        return raw;
+        return None;
     }
     for (name, value) in document.get_ref() {
         match section(name.get_ref()) {
@@ -30,7 +30,7 @@ pub(super) fn read(lines: &Lines<'_>, text: &str, findings: &mut Findings) -> Ra
             None => unknown_section(lines, name, value, findings),
         }
     }
-    raw
+    Some(raw)
 }
 
 type Key<'i> = Spanned<std::borrow::Cow<'i, str>>;

@@ -33,16 +33,11 @@ pub struct Loaded {
 /// content are not known yet, so only the syntax errors are returned.
 pub fn parse(source: Option<Source<'_>>, variables: &impl Variables) -> Result<Loaded, Problems> {
     let mut findings = Findings::default();
-    let mut raw = match source {
-        Some(source) => {
-            let lines = Lines::new(source.name, source.text);
-            file::read(&lines, source.text, &mut findings)
-        }
-        None => Raw::new(Origin::Missing { file: None }),
+    let raw = match source {
+        Some(source) => file::read(&Lines::new(source.name, source.text), source.text, &mut findings),
+        None => Some(Raw::new(Origin::Missing { file: None })),
     };
-    if !findings.is_clean() && raw.blocks().all(|block| block.given.is_empty()) {
-        return Err(failed(findings));
-    }
+    let Some(mut raw) = raw else { return Err(failed(findings)) };
     environment::apply(variables, &mut raw, &mut findings);
     let config = build::build(&raw, variables, &mut findings);
     match config {

@@ -149,7 +149,7 @@ pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
 }
 
 /// `; did you mean ..?` if a known name is near, otherwise the list of known names.
-pub(super) fn suggestion<'a>(name: &str, known: &[&'a str]) -> String {
+pub(super) fn suggestion(name: &str, known: &[&str]) -> String {
     if let Some(near) = nearest(name, known.iter().copied()) {
         return format!("; did you mean `{near}`?");
     }

@@ -31,7 +31,7 @@ impl Config {
         }
         let users: Vec<&str> = self.users.iter().map(|user| user.name.as_str()).collect();
         writeln!(out, "users     {}", users.join(", "))?;
-        let monitor = self.monitor.user.as_deref().or(users.first().copied()).unwrap_or_default();
+        let monitor = self.monitor.user.as_deref().or_else(|| users.first().copied()).unwrap_or_default();
         writeln!(out, "monitor   {monitor}, every {}", duration_text(self.monitor.interval))?;
         for pool in &self.replica_pools {
             let fallback = match pool.fallback {
