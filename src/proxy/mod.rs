@@ -1,1 +1,19 @@
-//! proxy
+//! The side that clients see: listener, login, the session loop, the relay of replies. Moves bytes and waits; what a
+//! statement is and where it goes is decided by the pure layers.
+//!
+//! Read `run` first, then `execute` and `relay`.
+
+mod client;
+mod clients;
+mod error;
+mod execute;
+mod kill;
+mod listener;
+mod login;
+mod relay;
+mod run;
+mod shared;
+
+pub use clients::{ClientHandle, Clients, Poke};
+pub use listener::Listener;
+pub use shared::{Greetings, Shared, User};

@@ -76,7 +76,7 @@ pub struct Surroundings<'a> {
     /// The rules and limits.
     pub policy: &'a Policy,
     /// How many statements run on a server now, from this proxy.
-    pub load: &'a dyn Fn(ServerId) -> u32,
+    pub load: &'a (dyn Fn(ServerId) -> u32 + Sync),
     /// A random number: breaks ties among replicas.
     pub random: u64,
     /// The time.

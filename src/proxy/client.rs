@@ -1,0 +1,127 @@
+//! A client's connection: reading its commands, writing replies. Bounded in both directions.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+use crate::backend::read_more;
+use crate::wire::inbox::{CommandReader, RawCommand};
+use crate::wire::ok::{put_eof, put_ok};
+use crate::wire::{Capabilities, ErrPacket, Inbox, ProtocolError, Status};
+
+/// A client's connection.
+#[derive(Debug)]
+pub struct Client {
+    /// The socket.
+    pub stream: TcpStream,
+    /// Bytes read from it.
+    pub inbox: Inbox,
+    reader: CommandReader,
+    out: BytesMut,
+    /// What was agreed with it; before its login, nothing.
+    pub capabilities: Capabilities,
+    /// The longest command, in bytes.
+    pub max_packet: usize,
+    /// It must take some of its result within this.
+    pub write_timeout: Duration,
+    /// Bytes of its commands.
+    pub bytes_in: u64,
+    /// Bytes written to it.
+    pub bytes_out: u64,
+}
+
+impl Client {
+    /// A client that has just connected.
+    pub fn new(stream: TcpStream, max_packet: usize, write_timeout: Duration) -> Self {
+        Self {
+            stream,
+            inbox: Inbox::default(),
+            reader: CommandReader::default(),
+            out: BytesMut::new(),
+            capabilities: Capabilities::default(),
+            max_packet,
+            write_timeout,
+            bytes_in: 0,
+            bytes_out: 0,
+        }
+    }
+
+    /// The next command, when it is here whole.
+    pub fn next_command(&mut self) -> Result<Option<RawCommand>, ProtocolError> {
+        let command = self.reader.next(&mut self.inbox, self.max_packet)?;
+        if let Some(command) = &command {
+            self.bytes_in = self.bytes_in.wrapping_add(command.payload.len() as u64).wrapping_add(4);
+        }
+        Ok(command)
+    }
+
+    /// Whether a command has begun to arrive.
+    pub fn is_midway(&self) -> bool {
+        self.reader.is_midway() || self.inbox.len() > 0
+    }
+
+    /// Reads more bytes. Cancel safe: what was read stays in the inbox.
+    pub async fn read(&mut self) -> io::Result<()> {
+        read_more(&mut self.stream, &mut self.inbox).await
+    }
+
+    /// Writes bytes; waits while the client does not take them.
+    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.bytes_out = self.bytes_out.wrapping_add(bytes.len() as u64);
+        let mut rest = bytes;
+        // At once, where the socket takes them: no timer is made.
+        loop {
+            match self.stream.try_write(rest) {
+                Ok(written) if written == rest.len() => return Ok(()),
+                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        while !rest.is_empty() {
+            match tokio::time::timeout(self.write_timeout, self.stream.write(rest)).await {
+                Ok(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(Ok(written)) => rest = rest.get(written..).unwrap_or_default(),
+                Ok(Err(error)) => return Err(error),
+                Err(_) => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        "the client took nothing of its result in time",
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes an error.
+    pub async fn refuse(&mut self, error: &ErrPacket, sequence: u8) -> io::Result<()> {
+        let mut out = std::mem::take(&mut self.out);
+        error.encode(&mut out, sequence, self.capabilities);
+        self.flush(out).await
+    }
+
+    /// Writes an OK of the proxy's own.
+    pub async fn ok(&mut self, status: Status, sequence: u8) -> io::Result<()> {
+        let mut out = std::mem::take(&mut self.out);
+        put_ok(&mut out, sequence, status);
+        self.flush(out).await
+    }
+
+    /// Writes an EOF of the proxy's own.
+    pub async fn eof(&mut self, status: Status, sequence: u8) -> io::Result<()> {
+        let mut out = std::mem::take(&mut self.out);
+        put_eof(&mut out, sequence, status, self.capabilities);
+        self.flush(out).await
+    }
+
+    async fn flush(&mut self, mut out: BytesMut) -> io::Result<()> {
+        let result = self.write(&out).await;
+        out.clear();
+        self.out = out;
+        result
+    }
+}

@@ -1,0 +1,73 @@
+//! How a session ends, and the only place where failures become MySQL errors that clients see.
+
+use crate::backend::BackendError;
+use crate::wire::{ErrPacket, ProtocolError};
+
+/// Why a session ends before its client says so.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The client's connection broke, or it stopped taking its result.
+    #[error("client: {0}")]
+    Client(#[from] std::io::Error),
+    /// The client broke the protocol.
+    #[error("client: {0}")]
+    Protocol(#[from] ProtocolError),
+    /// A server failed after a part of its reply had reached the client.
+    #[error("{0}")]
+    Backend(#[from] BackendError),
+    /// It was told so, and has been told why.
+    #[error("{0}")]
+    Ended(&'static str),
+}
+
+/// What the client is told of a server's failure. Code 2013 and its text are what clients' libraries and frameworks
+/// take for a lost connection.
+#[must_use]
+pub fn refusal(error: &BackendError) -> ErrPacket {
+    match error {
+        BackendError::Connect { .. } | BackendError::ConnectTimeout { .. } => ErrPacket::new(
+            2003,
+            b"HY000",
+            &format!("pointsman: {error}; nothing was sent to it, so the statement can be tried again"),
+        ),
+        // The server's own words for its own limits; the client's account works, so the rest is the operator's.
+        BackendError::Refused { error: refused, .. } if matches!(refused.code, 1040 | 1203 | 1226) => {
+            ErrPacket::new(refused.code, &refused.sql_state, &format!("pointsman: {error}"))
+        }
+        BackendError::Refused { .. } | BackendError::Plugin { .. } => ErrPacket::new(
+            1045,
+            b"28000",
+            &format!("pointsman: {error}; the account in the configuration must be the server's"),
+        ),
+        BackendError::PoolFull { text } => ErrPacket::new(1203, b"42000", text),
+        BackendError::State { error, .. } => ErrPacket::new(error.code, &error.sql_state, &error.message),
+        BackendError::Lost { server, error, .. } => ErrPacket::new(
+            2013,
+            b"HY000",
+            &format!("Lost connection to MySQL server during query (pointsman: server `{server}`: {error})"),
+        ),
+        BackendError::Protocol { server, error } => ErrPacket::new(
+            2013,
+            b"HY000",
+            &format!("Lost connection to MySQL server during query (pointsman: server `{server}` sent a {error})"),
+        ),
+    }
+}
+
+/// The error for a client that broke the protocol.
+#[must_use]
+pub fn protocol_refusal(error: &ProtocolError, limit_name: &str) -> ErrPacket {
+    match error {
+        ProtocolError::OutOfOrder { .. } => {
+            ErrPacket::new(1156, b"08S01", &format!("Got packets out of order (pointsman: {error})"))
+        }
+        ProtocolError::TooLarge { limit } => ErrPacket::new(
+            1153,
+            b"08S01",
+            &format!("Got a packet bigger than 'max_allowed_packet' bytes (pointsman: {limit_name} is {limit})"),
+        ),
+        ProtocolError::Truncated { .. } | ProtocolError::Malformed { .. } => {
+            ErrPacket::new(1835, b"HY000", &format!("Malformed communication packet (pointsman: {error})"))
+        }
+    }
+}

@@ -1,0 +1,521 @@
+//! Runs one job: takes a connection, gives it the session's state, sends the command, relays the reply, and once more
+//! elsewhere where that is proven safe.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{BufMut as _, Bytes};
+
+use super::client::Client;
+use super::clients::ClientHandle;
+use super::error::{SessionError, refusal};
+use super::relay::{RelayError, Taken, relay};
+use super::shared::{Shared, User};
+use crate::backend::{BackendError, Lease, Phase, Pool, PoolKey, ServerPools};
+use crate::clock;
+use crate::cluster::{Role, ServerId};
+use crate::routing::{Route, RouteReason, Target};
+use crate::session::{Job, Preamble, Request, Session, Settings, Slot};
+use crate::telemetry::{Command as CommandLabel, Kind, Origin, ProtocolSide, Record, RetryCause, TargetLabel};
+use crate::wire::command::code;
+use crate::wire::inbox::RawCommand;
+use crate::wire::statement::{ServerStatementId, rewrite_execute, rewrite_statement_id};
+use crate::wire::writer::put_packet;
+use crate::wire::{Capabilities, Command, ErrPacket, Outcome, ReplyKind, ReplyTracker};
+
+/// What a session holds of servers: at most one connection to the primary and one to a replica.
+pub(super) struct Leases {
+    primary: Option<Lease>,
+    replica: Option<Lease>,
+    /// The pools of this session's account and form, by server, so that a statement needs no look-up.
+    pools: Vec<(ServerId, bool, Pool)>,
+    user: Arc<User>,
+    collation: u16,
+    capabilities: Capabilities,
+}
+
+impl Leases {
+    pub(super) fn new(user: Arc<User>, collation: u16, capabilities: Capabilities) -> Self {
+        let capabilities = capabilities & Capabilities::SHAPING;
+        Self { primary: None, replica: None, pools: Vec::new(), user, collation, capabilities }
+    }
+
+    pub(super) fn slot(&mut self, slot: Slot) -> &mut Option<Lease> {
+        match slot {
+            Slot::Primary => &mut self.primary,
+            Slot::Replica => &mut self.replica,
+        }
+    }
+
+    /// Gives back what the session does not keep.
+    pub(super) fn give_back(&mut self, session: &Session) {
+        for slot in [Slot::Primary, Slot::Replica] {
+            if !session.keeps(slot) {
+                *self.slot(slot) = None;
+            }
+        }
+    }
+
+    /// The session ends, or is reset: what it left on its connections goes before they go back.
+    pub(super) async fn end(&mut self, session: &Session) {
+        let pinned = session.pinned().filter(|_| !session.pins().is_empty());
+        for slot in [Slot::Primary, Slot::Replica] {
+            let Some(lease) = self.slot(slot).take() else { continue };
+            if pinned == Some(slot) {
+                lease.cleanse().await;
+            }
+        }
+    }
+
+    fn pool(&mut self, server: &Arc<ServerPools>, schema: bool) -> Pool {
+        let known = self.pools.iter().find(|(id, with, _)| *id == server.id() && *with == schema);
+        if let Some((_, _, pool)) = known {
+            return pool.clone();
+        }
+        let key = PoolKey {
+            user: self.user.account.user.clone(),
+            collation: self.collation,
+            capabilities: self.capabilities,
+            schema,
+        };
+        let pool = server.pool(&key, &self.user.account);
+        self.pools.push((server.id(), schema, pool.clone()));
+        pool
+    }
+}
+
+/// Everything that running a job needs.
+pub(super) struct Run<'a> {
+    pub(super) shared: &'a Arc<Shared>,
+    pub(super) client: &'a mut Client,
+    pub(super) handle: &'a ClientHandle,
+    pub(super) session: &'a mut Session,
+    pub(super) leases: &'a mut Leases,
+}
+
+/// Why an attempt failed.
+enum Failure {
+    /// A server failed; so many bytes of the reply reached the client.
+    Server(BackendError, u64),
+    /// The client failed.
+    Client(SessionError),
+    /// The server refused something that the statement needs: the client is told, and all goes on.
+    Told(ErrPacket),
+}
+
+impl From<BackendError> for Failure {
+    fn from(error: BackendError) -> Self {
+        Self::Server(error, 0)
+    }
+}
+
+/// What an attempt did.
+struct Attempt {
+    server: ServerId,
+    outcome: Outcome,
+}
+
+impl Run<'_> {
+    /// Runs `job` for `command`, which came at `began`.
+    pub(super) async fn run(&mut self, mut job: Job, command: &RawCommand, began: Instant) -> Result<(), SessionError> {
+        let (bytes_in, bytes_out) = (self.client.bytes_in, self.client.bytes_out);
+        let mut taken = Taken::default();
+        self.session.moves_on(&job);
+        let mut retried = false;
+        loop {
+            let slot = job.slot(self.session.pinned());
+            let attempt = self.attempt(&job, slot, command, &mut taken).await;
+            let (server, error) = match attempt {
+                Ok(attempt) => {
+                    let error = attempt.outcome.error.as_ref().map(|error| (error.code, Origin::Server));
+                    self.absorb(&job, slot, &attempt, command).await?;
+                    (Some(attempt.server), error)
+                }
+                Err(Failure::Client(error)) => return Err(error),
+                Err(Failure::Told(error)) => {
+                    self.client.refuse(&error, command.next_sequence).await?;
+                    (None, Some((error.code, Origin::Server)))
+                }
+                Err(Failure::Server(error, forwarded)) => {
+                    let pinned = self.session.pinned() == Some(slot) || job.held == Some(slot);
+                    *self.leases.slot(slot) = None;
+                    self.session.lost(slot);
+                    if matches!(error, BackendError::Protocol { .. }) {
+                        self.shared.metrics.protocol_error(ProtocolSide::Server);
+                        tracing::warn!(%error, "a server broke the protocol");
+                    }
+                    if forwarded > 0 {
+                        return Err(error.into());
+                    }
+                    if !retried
+                        && !pinned
+                        && let Some(next) = elsewhere(&job, &error)
+                    {
+                        retried = true;
+                        self.shared.metrics.retried(next.1);
+                        tracing::debug!(%error, "a read runs on the primary instead");
+                        job.route = next.0;
+                        continue;
+                    }
+                    tracing::info!(client = %self.handle.address, id = self.handle.id, %error, "a statement failed");
+                    let packet = refusal(&error);
+                    self.client.refuse(&packet, command.next_sequence).await?;
+                    self.shared.metrics.error(packet.code, Origin::Proxy);
+                    if pinned || (!error.is_before() && !job.repeatable) {
+                        // What the session had there is gone, or the fate of a write is unknown: the client must see
+                        // its connection end, as it would have directly.
+                        return Err(SessionError::Ended("lost the connection that it depended on"));
+                    }
+                    (None, Some((packet.code, Origin::Proxy)))
+                }
+            };
+            self.leases.give_back(self.session);
+            let total = clock::now().saturating_duration_since(began);
+            self.shared.metrics.finish(&Record {
+                server,
+                target: self.target_label(server),
+                reason: job.route.reason,
+                kind: kind_label(&job, command),
+                total,
+                waited: taken.waited.min(total),
+                bytes_from_client: command.payload.len() as u64 + 4,
+                bytes_to_client: self.client.bytes_out.wrapping_sub(bytes_out),
+                bytes_from_server: taken.bytes,
+                bytes_to_server: command.payload.len() as u64 + 4,
+                error,
+            });
+            let _ = bytes_in;
+            return Ok(());
+        }
+    }
+
+    fn target_label(&self, server: Option<ServerId>) -> TargetLabel {
+        match server.and_then(|id| self.shared.cluster.load().server(id).map(|server| server.role)) {
+            Some(Role::Primary) => TargetLabel::Primary,
+            Some(Role::Replica) => TargetLabel::Replica,
+            None => TargetLabel::Proxy,
+        }
+    }
+
+    /// One attempt on one server.
+    async fn attempt(
+        &mut self,
+        job: &Job,
+        slot: Slot,
+        command: &RawCommand,
+        taken: &mut Taken,
+    ) -> Result<Attempt, Failure> {
+        let mut lease = self.lease(job, slot, taken).await?;
+        let server = lease.server;
+        if !self.session.is_informed() {
+            let base = lease.state.base.clone();
+            self.shared.greetings.keep_base(self.leases.collation, self.leases.capabilities, &base);
+            self.session.learn(&base);
+        }
+        let pools = self.shared.pools.server(server).cloned();
+        let running = Running::new(pools.as_deref(), self.handle, server, lease.thread_id);
+        let result = self.exchange(job, &mut lease, command, taken).await;
+        drop(running);
+        // A connection that failed is closed; one whose reply is over goes on.
+        match result {
+            Ok(outcome) => {
+                lease.busy = false;
+                *self.leases.slot(slot) = Some(lease);
+                Ok(Attempt { server, outcome })
+            }
+            Err(Failure::Told(error)) => {
+                lease.busy = false;
+                *self.leases.slot(slot) = Some(lease);
+                Err(Failure::Told(error))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The connection for a job: the one that the session holds, or one from a pool.
+    async fn lease(&mut self, job: &Job, slot: Slot, taken: &mut Taken) -> Result<Lease, Failure> {
+        let held = self.leases.slot(slot).take();
+        let wanted = match job.route.target {
+            Target::Pinned | Target::Refuse | Target::Proxy => {
+                return held.ok_or_else(|| {
+                    let error = std::io::Error::other("the connection that the session depended on is gone");
+                    Failure::Server(BackendError::Lost { server: "?".into(), phase: Phase::NotSent, error }, 0)
+                });
+            }
+            Target::Primary => self.shared.cluster.load().primary().map(|primary| primary.id),
+            Target::Replica(id) => Some(id),
+        };
+        let schema = self.session.settings().schema.is_some();
+        if let Some(lease) = held
+            && Some(lease.server) == wanted
+            && !lease.is_dead()
+        {
+            return Ok(lease);
+        }
+        let server = wanted.and_then(|id| self.shared.pools.server(id)).ok_or_else(|| {
+            let text = "pointsman: no primary is configured".to_owned();
+            Failure::Server(BackendError::PoolFull { text }, 0)
+        })?;
+        let server = server.clone();
+        let pool = self.leases.pool(&server, schema);
+        let before = clock::now();
+        let lease = server.lease(&pool).await;
+        let waited = clock::now().saturating_duration_since(before);
+        if waited > Duration::from_micros(100) {
+            taken.waited += waited;
+        }
+        self.shared.metrics.pool_waited(server.id(), waited);
+        Ok(lease?)
+    }
+
+    /// Sends state and command, and relays the reply.
+    async fn exchange(
+        &mut self,
+        job: &Job,
+        lease: &mut Lease,
+        command: &RawCommand,
+        taken: &mut Taken,
+    ) -> Result<Outcome, Failure> {
+        let statement = match job.request {
+            Request::Execute(id) | Request::Statement(id) => Some(self.server_statement(lease, id).await?),
+            Request::Forward | Request::Prepare(_) => None,
+        };
+        let wanted = self.session.settings().clone();
+        let mut preamble = Preamble::between(&lease.state, &wanted);
+        if let Some(id) = job.last_insert_id {
+            preamble.assign("last_insert_id", &id.to_string());
+        }
+        preamble.replay = job.replay;
+        let mut pending = Vec::new();
+        if !preamble.is_empty() {
+            pending = lease.prepare_state(&preamble, &wanted);
+            // A write must not run in a state that the server refused; a read's result would only be thrown away.
+            if !job.repeatable {
+                lease.flush().await?;
+                lease.swallow_preamble(&std::mem::take(&mut pending)).await?;
+            }
+        }
+        self.send(job, lease, command, statement).await?;
+        if !pending.is_empty() {
+            lease.swallow_preamble(&pending).await?;
+        }
+        let Some(kind) = job.reply else { return Ok(Outcome::default()) };
+        let mut tracker = ReplyTracker::new(kind, lease.capabilities, self.client.capabilities);
+        if let Request::Prepare(id) = job.request {
+            tracker = tracker.with_statement(id);
+        }
+        match relay(lease, self.client, tracker, self.session.filter(), taken).await {
+            Ok(outcome) => Ok(outcome),
+            Err(RelayError::Server { error, forwarded }) => Err(Failure::Server(error, forwarded)),
+            Err(RelayError::Client(error)) => Err(Failure::Client(error)),
+        }
+    }
+
+    async fn send(
+        &self,
+        job: &Job,
+        lease: &mut Lease,
+        command: &RawCommand,
+        statement: Option<ServerStatementId>,
+    ) -> Result<(), BackendError> {
+        let connection = &mut **lease;
+        connection.statements.close_into(&mut connection.out);
+        match (job.request, statement) {
+            (Request::Execute(id), Some(server)) => {
+                let known = self.session.statements().get(id);
+                let parameters = known.map_or(0, |statement| statement.parameters);
+                let types = known.and_then(|statement| statement.types.as_ref());
+                let sent = crate::wire::statement::parameter_types(&command.payload, parameters);
+                let missing = matches!(sent, Ok(crate::wire::statement::ParameterTypes::AsBefore));
+                let types = types.filter(|_| missing).map(Bytes::as_ref);
+                let payload = rewrite_execute(&command.payload, server, parameters, types)
+                    .map_err(|error| connection.broken(error))?;
+                put_packet(&mut connection.out, 0, &payload);
+            }
+            (_, Some(server)) => {
+                let payload =
+                    rewrite_statement_id(&command.payload, server).map_err(|error| connection.broken(error))?;
+                put_packet(&mut connection.out, 0, &payload);
+            }
+            // The hot path: one packet, as it came, straight to the socket.
+            _ => match command.packet() {
+                Some(packet) if connection.out.is_empty() => return connection.write(packet).await,
+                Some(packet) => connection.out.put_slice(packet),
+                None => {
+                    put_packet(&mut connection.out, 0, &command.payload);
+                }
+            },
+        }
+        connection.flush().await
+    }
+
+    /// The server's id of a prepared statement, prepared there first if need be, under the state that it was prepared
+    /// in by the client.
+    async fn server_statement(
+        &self,
+        lease: &mut Lease,
+        id: crate::wire::statement::ClientStatementId,
+    ) -> Result<ServerStatementId, Failure> {
+        let unknown = || Failure::Told(ErrPacket::new(1243, b"HY000", "Unknown prepared statement handler"));
+        let statement = self.session.statements().get(id).ok_or_else(unknown)?;
+        if lease.state.known
+            && let Some(server) = lease.statements.get(statement.key)
+        {
+            return Ok(server);
+        }
+        let wanted: &Arc<Settings> = &statement.settings;
+        let preamble = Preamble::between(&lease.state, wanted);
+        let pending = if preamble.is_empty() { Vec::new() } else { lease.prepare_state(&preamble, wanted) };
+        let mut payload = Vec::with_capacity(statement.text.len().saturating_add(1));
+        payload.push(code::STMT_PREPARE);
+        payload.extend_from_slice(&statement.text);
+        let connection = &mut **lease;
+        connection.statements.close_into(&mut connection.out);
+        put_packet(&mut connection.out, 0, &payload);
+        connection.flush().await?;
+        connection.swallow_preamble(&pending).await?;
+        let outcome = connection.swallow(ReplyKind::Prepare).await?;
+        match (outcome.prepared, outcome.error) {
+            (Some(prepared), _) => {
+                let limit = self.shared.config.pools.statements as usize;
+                connection.statements.insert(statement.key, prepared.statement, limit);
+                Ok(prepared.statement)
+            }
+            (None, Some(error)) => Err(Failure::Told(error)),
+            (None, None) => Err(unknown()),
+        }
+    }
+
+    /// Takes in what came of the job.
+    async fn absorb(
+        &mut self,
+        job: &Job,
+        slot: Slot,
+        attempt: &Attempt,
+        command: &RawCommand,
+    ) -> Result<(), SessionError> {
+        let outcome = &attempt.outcome;
+        let now = clock::now();
+        let text = match job.request {
+            Request::Prepare(_) => Bytes::copy_from_slice(command.payload.get(1..).unwrap_or_default()),
+            Request::Forward | Request::Execute(_) | Request::Statement(_) => Bytes::new(),
+        };
+        let pins = self.session.pins().first();
+        let absorbed = self.session.absorb(job, slot, outcome, &text, self.shared.keys, now);
+        if absorbed.wrote {
+            self.shared.wrote(now);
+        }
+        if let Some(cause) = self.session.pins().first().filter(|cause| pins != Some(*cause)) {
+            self.shared.metrics.pinned(cause.as_str());
+        }
+        let settings = self.session.settings().clone();
+        let (key, limit) = match job.request {
+            Request::Prepare(id) => {
+                (self.session.statements().get(id).map(|kept| kept.key), self.shared.config.pools.statements as usize)
+            }
+            Request::Forward | Request::Execute(_) | Request::Statement(_) => (None, 0),
+        };
+        let Some(lease) = self.leases.slot(slot) else { return Ok(()) };
+        lease.state.settings = settings;
+        if let (Some(key), Some(prepared)) = (key, outcome.prepared) {
+            lease.statements.insert(key, prepared.statement, limit);
+        }
+        if absorbed.ask_status && !self.ask_status(slot).await {
+            *self.leases.slot(slot) = None;
+            self.session.lost(slot);
+        }
+        Ok(())
+    }
+
+    /// After an error that may have ended or begun a transaction: COM_PING's OK carries the flags, and leaves the
+    /// warnings as they are (MariaDB 10.11). False: the connection broke.
+    async fn ask_status(&mut self, slot: Slot) -> bool {
+        let Some(lease) = self.leases.slot(slot) else { return true };
+        let connection = &mut **lease;
+        put_packet(&mut connection.out, 0, &[code::PING]);
+        let asked = async {
+            connection.flush().await?;
+            connection.swallow(ReplyKind::Simple).await
+        };
+        match asked.await {
+            Ok(outcome) => {
+                lease.busy = false;
+                if let Some(status) = outcome.status {
+                    self.session.absorb_status(slot, status);
+                }
+                true
+            }
+            Err(error) => {
+                tracing::debug!(%error, "lost a connection while asking for its state");
+                false
+            }
+        }
+    }
+}
+
+/// Where a job may run instead, after a failure before the client had a byte.
+fn elsewhere(job: &Job, error: &BackendError) -> Option<(Route, RetryCause)> {
+    let on_replica = matches!(job.route.target, Target::Replica(_));
+    let read_only = job.route.reason == RouteReason::ReadOnlyTransaction;
+    let primary = |cause| Some((Route::new(Target::Primary, RouteReason::ReplicasDown), cause));
+    match error {
+        BackendError::Lost { phase: Phase::MayHaveRun, .. } if job.repeatable => primary(RetryCause::ReadLost),
+        BackendError::Lost { phase: Phase::MayHaveRun, .. } | BackendError::Protocol { .. } => None,
+        // Nothing was sent: any statement that went to a replica may go to the primary.
+        _ if on_replica && (job.repeatable || read_only) => primary(RetryCause::Connect),
+        _ => None,
+    }
+}
+
+fn kind_label(job: &Job, command: &RawCommand) -> Kind {
+    if let Some(kind) = job.kind() {
+        return Kind::Statement(kind);
+    }
+    Kind::Command(Command::parse(&command.payload).map_or(CommandLabel::Other, command_label))
+}
+
+/// A command's label in metrics.
+pub(super) fn command_label(command: Command<'_>) -> CommandLabel {
+    match command {
+        Command::Ping => CommandLabel::Ping,
+        Command::InitDb(_) => CommandLabel::InitDb,
+        Command::FieldList(_) => CommandLabel::FieldList,
+        Command::StmtPrepare(_) => CommandLabel::StmtPrepare,
+        Command::StmtClose { .. } => CommandLabel::StmtClose,
+        Command::StmtReset { .. } => CommandLabel::StmtReset,
+        Command::StmtFetch { .. } => CommandLabel::StmtFetch,
+        Command::StmtSendLongData { .. } => CommandLabel::StmtLongData,
+        Command::SetOption(_) => CommandLabel::SetOption,
+        Command::ResetConnection => CommandLabel::ResetConnection,
+        Command::ChangeUser(_) => CommandLabel::ChangeUser,
+        Command::Statistics => CommandLabel::Statistics,
+        Command::ProcessKill(_) => CommandLabel::ProcessKill,
+        Command::Quit => CommandLabel::Quit,
+        Command::Query(_) | Command::StmtExecute { .. } | Command::Unknown(_) => CommandLabel::Other,
+    }
+}
+
+/// Counts a running statement, for balancing, and tells KILL where it runs.
+struct Running<'a> {
+    pools: Option<&'a ServerPools>,
+    handle: &'a ClientHandle,
+}
+
+impl<'a> Running<'a> {
+    fn new(pools: Option<&'a ServerPools>, handle: &'a ClientHandle, server: ServerId, thread: u32) -> Self {
+        if let Some(pools) = pools {
+            pools.begin();
+        }
+        handle.begin(server, thread);
+        Self { pools, handle }
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if let Some(pools) = self.pools {
+            pools.end();
+        }
+        self.handle.end();
+    }
+}

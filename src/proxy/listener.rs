@@ -1,0 +1,160 @@
+//! Accepts clients, bounds their number, and serves each in a task of its own.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::client::Client;
+use super::clients::{ClientHandle, Poke};
+use super::login::{LoginError, log_in};
+use super::run::run;
+use super::shared::Shared;
+use crate::clock;
+use crate::config::Address;
+use crate::telemetry::{ClientRefusal, LoginFailure, Origin, ProtocolSide};
+use crate::wire::{Capabilities, ErrPacket};
+
+/// How often silent clients are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A socket that clients connect to.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+}
+
+impl Listener {
+    /// Binds it.
+    ///
+    /// # Errors
+    /// As the system: the address is in use, or not this machine's.
+    pub async fn bind(address: &Address) -> io::Result<Self> {
+        Ok(Self { socket: TcpListener::bind((&*address.host, address.port)).await? })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// As the system.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Accepts clients until `drain`. The listening socket closes then; clients go on in `tasks`.
+    pub async fn serve(
+        self,
+        shared: Arc<Shared>,
+        tasks: TaskTracker,
+        drain: CancellationToken,
+        cut: CancellationToken,
+    ) {
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = drain.cancelled() => return,
+                accepted = self.socket.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, address)) => {
+                    let (shared, cut) = (shared.clone(), cut.clone());
+                    tasks.spawn(async move {
+                        tokio::select! {
+                            () = cut.cancelled() => {}
+                            () = client(shared, stream, address) => {}
+                        }
+                    });
+                }
+                // Out of file descriptors, mostly: to try again at once would spin.
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a client");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+}
+
+/// Takes a client off the list when its task ends, however it ends.
+struct Registered(Arc<Shared>, Arc<ClientHandle>);
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.0.clients.remove(self.1.id);
+        self.0.metrics.client_gone();
+    }
+}
+
+async fn client(shared: Arc<Shared>, stream: TcpStream, address: SocketAddr) {
+    let proxy = &shared.config.proxy;
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, client = %address, "set_nodelay");
+    }
+    let mut client = Client::new(stream, proxy.max_packet, proxy.write_timeout);
+    let Some(handle) = shared.clients.admit(address, proxy.max_connections) else {
+        shared.metrics.client_refused(ClientRefusal::MaxConnections);
+        shared.metrics.error(1040, Origin::Proxy);
+        let text = format!("Too many connections (pointsman: proxy.max_connections is {})", proxy.max_connections);
+        // Servers send this one with its SQLSTATE before anything was agreed.
+        client.capabilities = Capabilities::PROTOCOL_41;
+        let _ = client.refuse(&ErrPacket::new(1040, b"08004", &text), 0).await;
+        return;
+    };
+    shared.metrics.client_connected();
+    let _registered = Registered(shared.clone(), handle.clone());
+    let logged_in = tokio::time::timeout(proxy.login_timeout, Box::pin(log_in(&shared, &mut client, &handle))).await;
+    let logged_in = match logged_in {
+        Ok(Ok(logged_in)) => logged_in,
+        Ok(Err(LoginError::Failed(why, text))) => {
+            shared.metrics.login_failed(why);
+            tracing::info!(client = %address, reason = why.as_str(), "login failed: {text}");
+            return;
+        }
+        Ok(Err(LoginError::Session(why, error))) => {
+            shared.metrics.login_failed(why);
+            if why == LoginFailure::Protocol {
+                shared.metrics.protocol_error(ProtocolSide::Client);
+            }
+            tracing::debug!(client = %address, reason = why.as_str(), %error, "login ended");
+            return;
+        }
+        Err(_) => {
+            shared.metrics.login_failed(LoginFailure::Timeout);
+            tracing::info!(client = %address, "login not complete within proxy.login_timeout");
+            return;
+        }
+    };
+    tracing::debug!(client = %address, id = handle.id, user = &**logged_in.session.user(), "logged in");
+    match run(&shared, &mut client, &handle, logged_in).await {
+        Ok(()) => tracing::debug!(client = %address, id = handle.id, "left"),
+        Err(error) => tracing::debug!(client = %address, id = handle.id, %error, "session ended"),
+    }
+}
+
+/// Wakes clients that have been silent for longer than `proxy.idle_timeout`, and tidies the pools; until `stop`.
+pub(crate) async fn janitor(shared: Arc<Shared>, stop: CancellationToken) {
+    let limit = shared.config.proxy.idle_timeout;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        for server in shared.pools.servers() {
+            server.tidy();
+        }
+        if limit.is_zero() {
+            continue;
+        }
+        let now = clock::now().saturating_duration_since(shared.started);
+        for handle in shared.clients.all() {
+            let since = handle.idle_since();
+            if since != 0 && now.saturating_sub(Duration::from_millis(since)) > limit {
+                handle.poke(Poke::Idle);
+            }
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! The session loop: the file to read first. One task owns one session: it reads a command, asks the session what is to
+//! be done, does it, and waits for the next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::client::Client;
+use super::clients::{ClientHandle, Poke};
+use super::error::SessionError;
+use super::execute::{Leases, Run, command_label};
+use super::kill::kill;
+use super::login::{LoggedIn, LoginError, UserGuard, change_user, refuse_protocol};
+use super::shared::Shared;
+use crate::clock;
+use crate::routing::{RouteReason, Surroundings};
+use crate::session::{Answer, Environment, HOLD, Plan, Session, Slot};
+use crate::telemetry::{Kind, Origin, ProtocolSide, Record, TargetLabel};
+use crate::wire::inbox::RawCommand;
+use crate::wire::{Command, ErrPacket};
+
+/// A session and all it holds.
+struct Served<'a> {
+    shared: &'a Arc<Shared>,
+    client: &'a mut Client,
+    handle: &'a ClientHandle,
+    session: Session,
+    leases: Leases,
+    user: UserGuard,
+    collation: u16,
+    /// A cheap generator for breaking ties among replicas.
+    random: u64,
+}
+
+/// What a silent client is waited for with.
+enum Event {
+    Command(RawCommand),
+    Closed,
+    Leave(&'static str, u16, &'static [u8; 5]),
+}
+
+/// Serves one client until it leaves, breaks, or is told to.
+pub(super) async fn run(
+    shared: &Arc<Shared>,
+    client: &mut Client,
+    handle: &ClientHandle,
+    logged_in: LoggedIn,
+) -> Result<(), SessionError> {
+    let LoggedIn { session, user, collation } = logged_in;
+    let leases = Leases::new(user.0.clone(), collation, session.capabilities());
+    let random = u64::from(handle.id).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut served = Served { shared, client, handle, session, leases, user, collation, random };
+    let result = served.serve().await;
+    served.leases.end(&served.session).await;
+    result
+}
+
+impl Served<'_> {
+    async fn serve(&mut self) -> Result<(), SessionError> {
+        loop {
+            match self.next().await? {
+                Event::Command(command) => {
+                    self.handle.set_idle_since(0);
+                    if !self.command(command).await? {
+                        return Ok(());
+                    }
+                }
+                Event::Closed => return Ok(()),
+                Event::Leave(text, code, state) => {
+                    let _ = self.client.refuse(&ErrPacket::new(code, state, text), 0).await;
+                    self.shared.metrics.error(code, Origin::Proxy);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Waits for the client's next command. Only here may a session end without breaking a promise.
+    async fn next(&mut self) -> Result<Event, SessionError> {
+        let mut idle = false;
+        loop {
+            match self.client.next_command() {
+                Ok(Some(command)) => return Ok(Event::Command(command)),
+                Ok(None) => {}
+                Err(error) => {
+                    self.shared.metrics.protocol_error(ProtocolSide::Client);
+                    tracing::info!(client = %self.handle.address, id = self.handle.id, %error, "a client broke the protocol");
+                    refuse_protocol(self.client, &error, None).await;
+                    return Err(error.into());
+                }
+            }
+            if !idle {
+                idle = true;
+                let since = clock::now().saturating_duration_since(self.shared.started).as_millis();
+                self.handle.set_idle_since(u64::try_from(since).unwrap_or(u64::MAX).max(1));
+            }
+            if let Some(event) = self.told() {
+                return Ok(event);
+            }
+            let holds = [Slot::Primary, Slot::Replica]
+                .into_iter()
+                .any(|slot| self.session.holds_only(slot) && self.leases.slot(slot).is_some());
+            let pinned = self.session.pinned();
+            let watched = pinned.and_then(|slot| self.leases.slot(slot).as_ref());
+            tokio::select! {
+                biased;
+                read = self.client.read() => match read {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof && !self.client.is_midway() => {
+                        return Ok(Event::Closed);
+                    }
+                    Err(error) => return Err(error.into()),
+                },
+                () = self.handle.poked() => {}
+                () = tokio::time::sleep(HOLD), if holds => self.relieve().await,
+                () = gone(watched), if watched.is_some() => {
+                    if let Some(slot) = pinned {
+                        *self.leases.slot(slot) = None;
+                        self.session.lost(slot);
+                    }
+                    return Ok(Event::Leave(
+                        "Lost connection to MySQL server (pointsman: the server ended the connection that the session \
+                         depended on)",
+                        2013,
+                        b"HY000",
+                    ));
+                }
+            }
+        }
+    }
+
+    /// What the client's task was woken for.
+    fn told(&self) -> Option<Event> {
+        if self.handle.is_poked(Poke::Killed) {
+            return Some(Event::Leave("Connection was killed", 1927, b"70100"));
+        }
+        if self.handle.is_poked(Poke::Drain) && self.session.pinned().is_none() && !self.client.is_midway() {
+            return Some(Event::Leave("Server shutdown in progress (pointsman is shutting down)", 1053, b"08S01"));
+        }
+        if self.handle.is_poked(Poke::Idle) {
+            return Some(Event::Leave(
+                "The client was disconnected by the server because of inactivity (pointsman: proxy.idle_timeout)",
+                4031,
+                b"HY000",
+            ));
+        }
+        None
+    }
+
+    /// Gives back connections that are kept only for what may be asked about them, if others wait for one.
+    async fn relieve(&mut self) {
+        for slot in [Slot::Primary, Slot::Replica] {
+            if !self.session.holds_only(slot) {
+                continue;
+            }
+            let Some(mut lease) = self.leases.slot(slot).take() else { continue };
+            let pressed = self.shared.pools.server(lease.server).is_some_and(|server| server.waiting() > 0);
+            if !pressed {
+                *self.leases.slot(slot) = Some(lease);
+                continue;
+            }
+            let mut last = None;
+            if slot == Slot::Primary && self.session.holds_insert_id() {
+                match lease.query_row("SELECT LAST_INSERT_ID()").await {
+                    Ok(row) => last = row.first().and_then(|text| std::str::from_utf8(text).ok()?.parse().ok()),
+                    Err(error) => {
+                        tracing::debug!(%error, "lost a held connection");
+                        self.session.lost(slot);
+                        continue;
+                    }
+                }
+            }
+            self.session.released(slot, last);
+        }
+    }
+
+    /// Asks the session what is to be done.
+    fn plan(&mut self, command: &RawCommand, now: std::time::Instant) -> Plan {
+        // A linear congruential step: only ties among equal replicas hang on it.
+        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let cluster = self.shared.cluster.load();
+        let pools = &self.shared.pools;
+        let environment = Environment {
+            classifier: &self.shared.classifier,
+            around: Surroundings {
+                cluster: &cluster,
+                policy: &self.shared.policy,
+                load: &|id| pools.load(id),
+                random: self.random >> 16,
+                now,
+            },
+            last_global_write: self.shared.last_write(),
+            keys: self.shared.keys,
+        };
+        self.session.plan(command, &environment)
+    }
+
+    /// Serves one command. False: the client leaves.
+    async fn command(&mut self, command: RawCommand) -> Result<bool, SessionError> {
+        let began = clock::now();
+        let plan = self.plan(&command, began);
+        let sequence = command.next_sequence;
+        let mut error = None;
+        match plan {
+            Plan::Run(job) => {
+                let mut run = Run {
+                    shared: self.shared,
+                    client: self.client,
+                    handle: self.handle,
+                    session: &mut self.session,
+                    leases: &mut self.leases,
+                };
+                run.run(*job, &command, began).await?;
+                return Ok(true);
+            }
+            Plan::Answer(Answer::Ok) => self.client.ok(self.session.status(), sequence).await?,
+            Plan::Answer(Answer::Eof) => self.client.eof(self.session.status(), sequence).await?,
+            Plan::Answer(Answer::Nothing) => {}
+            Plan::Refuse(packet) => {
+                error = Some((packet.code, Origin::Proxy));
+                self.client.refuse(&packet, sequence).await?;
+            }
+            Plan::Close(key) => {
+                if let Some(key) = key {
+                    for slot in [Slot::Primary, Slot::Replica] {
+                        if let Some(lease) = self.leases.slot(slot) {
+                            lease.statements.forget(key);
+                        }
+                    }
+                }
+                self.leases.give_back(&self.session);
+            }
+            Plan::Reset => {
+                self.leases.end(&self.session).await;
+                self.session.reset();
+                self.client.ok(self.session.status(), sequence).await?;
+            }
+            Plan::ChangeUser(payload) => self.change_user(&payload, sequence).await?,
+            Plan::Kill(target) => match kill(self.shared, self.session.user(), target).await {
+                Ok(()) => self.client.ok(self.session.status(), sequence).await?,
+                Err(packet) => {
+                    error = Some((packet.code, Origin::Proxy));
+                    self.client.refuse(&packet, sequence).await?;
+                }
+            },
+            Plan::Quit => return Ok(false),
+        }
+        self.answered(&command, began, error);
+        Ok(true)
+    }
+
+    /// Counts a command that the proxy answered.
+    fn answered(&self, command: &RawCommand, began: std::time::Instant, error: Option<(u16, Origin)>) {
+        let label = Command::parse(&command.payload).map(command_label);
+        self.shared.metrics.finish(&Record {
+            server: None,
+            target: TargetLabel::Proxy,
+            reason: RouteReason::Proxy,
+            kind: Kind::Command(label.unwrap_or(crate::telemetry::Command::Other)),
+            total: clock::now().saturating_duration_since(began),
+            waited: Duration::ZERO,
+            bytes_from_client: command.payload.len() as u64 + 4,
+            bytes_to_client: 0,
+            bytes_from_server: 0,
+            bytes_to_server: 0,
+            error,
+        });
+    }
+
+    async fn change_user(&mut self, payload: &[u8], sequence: u8) -> Result<(), SessionError> {
+        self.leases.end(&self.session).await;
+        let limit = self.shared.config.proxy.login_timeout;
+        let login = change_user(self.shared, self.client, self.handle, payload, self.collation, sequence);
+        match tokio::time::timeout(limit, Box::pin(login)).await {
+            Ok(Ok(LoggedIn { session, user, collation })) => {
+                self.leases = Leases::new(user.0.clone(), collation, session.capabilities());
+                self.session = session;
+                self.user = user;
+                self.collation = collation;
+                Ok(())
+            }
+            Ok(Err(LoginError::Failed(why, text))) => {
+                self.shared.metrics.login_failed(why);
+                Err(SessionError::Ended(text))
+            }
+            Ok(Err(LoginError::Session(why, error))) => {
+                self.shared.metrics.login_failed(why);
+                Err(error)
+            }
+            Err(_) => Err(SessionError::Ended("COM_CHANGE_USER was not complete within proxy.login_timeout")),
+        }
+    }
+}
+
+/// Waits until the server ends a connection that a silent client depends on.
+async fn gone(lease: Option<&crate::backend::Lease>) {
+    let Some(lease) = lease else { return std::future::pending().await };
+    while lease.stream.readable().await.is_ok() {
+        if lease.is_dead() {
+            return;
+        }
+    }
+}

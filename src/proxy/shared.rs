@@ -1,0 +1,152 @@
+//! What all sessions share. Built once by the composition root and passed by reference; nothing here is a static.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+
+use super::clients::Clients;
+use crate::backend::{Account, Pools};
+use crate::cluster::Cluster;
+use crate::config::Config;
+use crate::routing::Policy;
+use crate::session::Base;
+use crate::sql::Classifier;
+use crate::telemetry::Metrics;
+use crate::wire::auth::caching_sha2::KeyPair;
+use crate::wire::handshake::Greeting;
+use crate::wire::{Capabilities, Status};
+
+/// An account that clients log in with.
+#[derive(Debug)]
+pub struct User {
+    /// The account towards the servers: the same.
+    pub account: Account,
+    /// Clients of it at this time.
+    pub connections: AtomicU32,
+    /// The most of them.
+    pub max_connections: Option<u32>,
+}
+
+/// What all sessions share.
+pub struct Shared {
+    /// The configuration.
+    pub config: Config,
+    /// Its routing part, compiled.
+    pub policy: Policy,
+    /// The servers as they are now.
+    pub cluster: Arc<ArcSwap<Cluster>>,
+    /// Connections to them.
+    pub pools: Pools,
+    /// Classifies statements.
+    pub classifier: Classifier,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Accounts by name.
+    pub users: HashMap<Vec<u8>, Arc<User>>,
+    /// The secret of statement keys.
+    pub keys: [u64; 2],
+    /// For the full exchange of caching_sha2_password.
+    pub rsa: KeyPair,
+    /// The clients connected now.
+    pub clients: Clients,
+    /// What servers said when they were connected to.
+    pub greetings: Greetings,
+    /// Start of the process, the zero of `last_global_write`.
+    pub started: Instant,
+    /// Nanoseconds from `started` to the newest write of anyone; 0: none yet.
+    pub last_global_write: AtomicU64,
+}
+
+impl Shared {
+    /// Somebody wrote.
+    pub fn wrote(&self, now: Instant) {
+        let since = now.saturating_duration_since(self.started).as_nanos();
+        self.last_global_write.store(u64::try_from(since).unwrap_or(u64::MAX).max(1), Relaxed);
+    }
+
+    /// When anyone wrote last.
+    #[must_use]
+    pub fn last_write(&self) -> Option<Instant> {
+        match self.last_global_write.load(Relaxed) {
+            0 => None,
+            nanos => self.started.checked_add(Duration::from_nanos(nanos)),
+        }
+    }
+}
+
+/// What servers said when they were connected to: their greeting, and what fresh sessions of a login's form have.
+#[derive(Default)]
+pub struct Greetings {
+    primary: ArcSwapOption<Greeting>,
+    bases: RwLock<HashMap<(u16, Capabilities), Arc<Base>>>,
+    /// Schemas that a user could use on the primary.
+    schemas: Mutex<HashSet<(Arc<str>, Vec<u8>)>>,
+}
+
+/// At most so many forms of logins, and of schemas, are remembered.
+const MAX_REMEMBERED: usize = 10_000;
+
+impl Greetings {
+    /// The primary's greeting, or one to stand in for it until it was seen.
+    #[must_use]
+    pub fn primary(&self) -> Arc<Greeting> {
+        self.primary.load_full().unwrap_or_else(|| {
+            Arc::new(Greeting {
+                version: "8.0.0-pointsman".into(),
+                thread_id: 0,
+                nonce: [0; 20],
+                capabilities: Capabilities::OFFERED,
+                mariadb_capabilities: 0,
+                collation: 45,
+                status: Status::AUTOCOMMIT,
+                plugin: String::new(),
+            })
+        })
+    }
+
+    /// Whether the primary's greeting was seen.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.primary.load().is_some()
+    }
+
+    /// Keeps the primary's greeting.
+    pub fn keep(&self, greeting: Greeting) {
+        self.primary.store(Some(Arc::new(greeting)));
+    }
+
+    /// What a fresh session has that logged in in this form.
+    #[must_use]
+    pub fn base(&self, collation: u16, capabilities: Capabilities) -> Option<Arc<Base>> {
+        let key = (collation, capabilities & Capabilities::SHAPING);
+        self.bases.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+    }
+
+    /// Keeps what a fresh session has.
+    pub fn keep_base(&self, collation: u16, capabilities: Capabilities, base: &Arc<Base>) {
+        let key = (collation, capabilities & Capabilities::SHAPING);
+        let mut bases = self.bases.write().unwrap_or_else(PoisonError::into_inner);
+        if bases.len() < MAX_REMEMBERED {
+            bases.entry(key).or_insert_with(|| base.clone());
+        }
+    }
+
+    /// Whether this user could use this schema before.
+    #[must_use]
+    pub fn knows_schema(&self, user: &Arc<str>, schema: &[u8]) -> bool {
+        let schemas = self.schemas.lock().unwrap_or_else(PoisonError::into_inner);
+        schemas.contains(&(user.clone(), schema.to_vec()))
+    }
+
+    /// This user could use this schema.
+    pub fn keep_schema(&self, user: &Arc<str>, schema: &[u8]) {
+        let mut schemas = self.schemas.lock().unwrap_or_else(PoisonError::into_inner);
+        if schemas.len() >= MAX_REMEMBERED {
+            schemas.clear();
+        }
+        schemas.insert((user.clone(), schema.to_vec()));
+    }
+}
