@@ -40,12 +40,10 @@ async fn replicas_follow_and_logs_tell_who_ran_what() {
         assert_eq!(count(server).await, 2, "{}", server.name());
     }
 
-    // Rows that are replicated are in no replica's log as statements, and are not counted as commands of clients.
+    // Rows that are replicated are in no replica's log as statements (MariaDB counts them in Com_insert, though).
     assert_eq!(sandbox.primary().queries_seen("INSERT INTO seen_by_all").unwrap(), 1);
     assert_eq!(replica.queries_seen("INSERT INTO seen_by_all").unwrap(), 0);
     assert_eq!(replica.queries_seen("FROM seen_by_all").unwrap(), 1);
-    let (_, inserts): (String, u64) = replica.first("SHOW GLOBAL STATUS LIKE 'Com_insert'").await.unwrap().unwrap();
-    assert_eq!(inserts, 0);
     replica.forget_queries().unwrap();
     assert_eq!(replica.queries_seen("FROM seen_by_all").unwrap(), 0);
     let mut conn = replica.connect(APP).await.unwrap();
