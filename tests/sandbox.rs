@@ -1,5 +1,10 @@
 //! The private servers do what the other tests rely on.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a broken fixture must fail; a skip must be seen")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a broken fixture must fail; a skip must be seen"
+)]
 
 use std::time::{Duration, Instant};
 

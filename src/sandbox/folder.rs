@@ -101,9 +101,9 @@ pub(super) fn copy_folder(from: &Path, to: &Path) -> Result<(), SandboxError> {
     Ok(())
 }
 
-/// The last lines of a log, for an error text; at most 2 KiB.
+/// The last lines of a log, for an error text; at most 4 KiB.
 pub(super) fn tail_of(log: &Path) -> String {
-    const KEPT: u64 = 2048;
+    const KEPT: u64 = 4096;
     let read = || -> io::Result<String> {
         let mut file = fs::File::open(log)?;
         let length = file.metadata()?.len();
@@ -114,7 +114,9 @@ pub(super) fn tail_of(log: &Path) -> String {
     };
     match read() {
         Ok(text) => {
-            let lines: Vec<_> = text.lines().collect();
+            // Where a server complains, that says more than the advice that some programs end with.
+            let complaints: Vec<_> = text.lines().filter(|line| line.contains("ERROR")).collect();
+            let lines = if complaints.is_empty() { text.lines().collect() } else { complaints };
             let last = lines.get(lines.len().saturating_sub(12)..).unwrap_or_default();
             last.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
         }

@@ -40,6 +40,9 @@ pub(super) async fn make(binaries: &Binaries, folder: &Path) -> Result<(), Sandb
         command.arg("--user=root");
     }
     command.arg(with_path("--datadir=", &data)).current_dir(folder);
+    // MariaDB names its temporary tables after process and thread numbers, which repeat in another server that starts
+    // at the same time: in a shared folder one takes the other's.
+    command.arg(with_path("--tmpdir=", folder)).env("TMPDIR", folder);
     let program = PathBuf::from(command.as_std().get_program());
     let log = folder.join("template.log");
     let file = fs::File::create(&log).map_err(SandboxError::io(&log))?;
