@@ -45,7 +45,7 @@ async fn replicas_follow_and_logs_tell_who_ran_what() {
         assert_eq!(count(server).await, 2, "{}", server.name());
     }
 
-    // Rows that are replicated are in no replica's log as statements (MariaDB counts them in Com_insert, though).
+    // Rows that are replicated are in no replica's log as statements (Both families count them in Com_insert, though).
     assert_eq!(sandbox.primary().queries_seen("INSERT INTO seen_by_all").unwrap(), 1);
     assert_eq!(replica.queries_seen("INSERT INTO seen_by_all").unwrap(), 0);
     assert_eq!(replica.queries_seen("FROM seen_by_all").unwrap(), 1);

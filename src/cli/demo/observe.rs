@@ -24,8 +24,8 @@ const METRICS_LIMIT: u64 = 8 * 1024 * 1024;
 /// So long may `/metrics` take before the screen goes on without it.
 const METRICS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// MariaDB counts by account with this option, so that replication and our own questions are not in the numbers. (Its
-/// `Com_insert` and kin also count replicated rows.)
+/// MariaDB counts by account with this option, MySQL always does, so that replication, the monitor and our own questions
+/// are not in the numbers. (`Com_insert` and its kin count replicated rows too, in both families.)
 pub(super) fn server_options(flavor: Flavor) -> Vec<String> {
     let mut options = vec!["--innodb-buffer-pool-size=64M".to_owned()];
     if flavor == Flavor::MariaDb {
@@ -114,7 +114,7 @@ impl<'a> Observer<'a> {
 async fn counters(server: &SandboxServer, conn: &mut Conn) -> anyhow::Result<Counters> {
     let mut found = match server.flavor() {
         Flavor::MariaDb => by_account(conn).await?,
-        Flavor::MySql | Flavor::Unknown => by_status(conn).await?,
+        Flavor::MySql | Flavor::Unknown => by_event(conn).await?,
     };
     found.cpu = server.pid().and_then(cpu_time).unwrap_or_default();
     // The connection is at hand, so the position is not asked through `SandboxServer::position`.
@@ -140,31 +140,35 @@ async fn by_account(conn: &mut Conn) -> anyhow::Result<Counters> {
     Ok(Counters { statements: reads + writes + others, reads, writes, rows_read, ..Counters::default() })
 }
 
-/// MySQL does not count replicated rows as statements, so its global counters will do; the monitor's few are in them.
-async fn by_status(conn: &mut Conn) -> anyhow::Result<Counters> {
-    const WRITES: [&str; 8] = [
-        "Com_insert",
-        "Com_insert_select",
-        "Com_update",
-        "Com_update_multi",
-        "Com_delete",
-        "Com_delete_multi",
-        "Com_replace",
-        "Com_replace_select",
-    ];
-    let query =
-        "SHOW GLOBAL STATUS WHERE Variable_name LIKE 'Com\\_%' OR Variable_name IN ('Questions', 'Innodb_rows_read')";
-    let rows: Vec<(String, String)> = conn.query(query).await?;
-    let status: BTreeMap<String, u64> =
-        rows.into_iter().map(|(name, value)| (name, value.parse().unwrap_or_default())).collect();
-    let value = |name: &str| status.get(name).copied().unwrap_or_default();
-    Ok(Counters {
-        statements: value("Questions"),
-        reads: value("Com_select"),
-        writes: WRITES.iter().map(|name| value(name)).sum(),
-        rows_read: value("Innodb_rows_read"),
-        ..Counters::default()
-    })
+/// MySQL's performance schema: the application's own. Executions of prepared statements are one event whatever they
+/// do; in this shop those that write change one row each, and those that read none.
+async fn by_event(conn: &mut Conn) -> anyhow::Result<Counters> {
+    const WRITES: [&str; 4] = ["insert", "update", "delete", "replace"];
+    let query = format!(
+        "SELECT event_name, count_star, sum_rows_affected, sum_rows_examined \
+         FROM performance_schema.events_statements_summary_by_user_by_event_name \
+         WHERE user = '{}' AND count_star > 0",
+        APP.user
+    );
+    let rows: Vec<(String, u64, u64, u64)> = conn.query(query).await?;
+    let mut sum = Counters::default();
+    for (event, count, changed, examined) in rows {
+        if event == "statement/com/Execute" {
+            sum.statements += count;
+            sum.writes += changed;
+            sum.reads += count.saturating_sub(changed);
+        } else if let Some(kind) = event.strip_prefix("statement/sql/") {
+            sum.statements += count;
+            // `insert_select`, `update_multi` and others of their kin write too.
+            if WRITES.iter().any(|name| kind.starts_with(name)) {
+                sum.writes += count;
+            } else if kind == "select" {
+                sum.reads += count;
+            }
+        }
+        sum.rows_read += examined;
+    }
+    Ok(sum)
 }
 
 /// The last number of a GTID position: `0-1-123` or `uuid:1-123`.
