@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub use launch::{ProxyLauncher, RunningProxy};
 
@@ -71,66 +71,93 @@ impl From<DemoFlavor> for Flavor {
     }
 }
 
-/// Runs the demo. Exit code 1: a check failed; 130: it was interrupted. Whatever happens, no server stays.
+/// Runs the demo. Exit code 1: a check failed; 130: it was interrupted. Whatever happens, no server stays: what is
+/// dropped on the way ends by being dropped.
 pub async fn run<L: ProxyLauncher>(args: DemoArgs, launcher: &L) -> anyhow::Result<ExitCode> {
     let mut screen = Screen::new(!args.no_live);
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let interrupted = async {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    };
-    // Dropping what runs ends it: the load's tasks, the proxy, the servers and their folder.
-    let code = tokio::select! {
+    let mut signals = Signals::new()?;
+    let stage = tokio::select! {
         biased;
-        () = interrupted => None,
-        code = Box::pin(whole(&args, launcher, &mut screen)) => Some(code?),
+        () = signals.asked() => return Ok(interrupted(&mut screen)),
+        stage = Box::pin(Stage::set(&args, launcher, &mut screen)) => stage?,
     };
-    Ok(code.unwrap_or_else(|| {
-        screen.say("\nInterrupted; the servers are gone.");
-        ExitCode::from(INTERRUPTED)
-    }))
-}
-
-async fn whole<L: ProxyLauncher>(args: &DemoArgs, launcher: &L, screen: &mut Screen) -> anyhow::Result<ExitCode> {
-    let binaries = Binaries::find(args.flavor.map(Flavor::from))?;
-    let family = match binaries.flavor() {
-        Flavor::MySql => "MySQL",
-        Flavor::MariaDb | Flavor::Unknown => "MariaDB",
+    let outcome = tokio::select! {
+        biased;
+        () = signals.asked() => None,
+        outcome = Box::pin(scenario(&args, &stage, &mut screen)) => Some(outcome),
     };
-    screen.say(&format!(
-        "Starting {family} {} as one primary and {} replicas, private to this demo ...",
-        binaries.version(),
-        args.replicas
-    ));
-    let began = clock::now();
-    let extra = observe::server_options(binaries.flavor());
-    let replicas = usize::from(args.replicas);
-    let options = SandboxOptions { replicas, binaries: Some(binaries), extra, ..SandboxOptions::default() };
-    let sandbox = Sandbox::start(options).await?;
-    let ready = clock::now().duration_since(began);
-    let config = launch::configuration(&sandbox, free_port()?, free_port()?);
-    let proxy = Box::pin(launcher.launch(&config)).await.context("the proxy did not start")?;
-    let listen = proxy.listen();
-    screen.say(&format!("Ready in {:.1} s. pointsman listens on {listen}.", ready.as_secs_f64()));
-
-    let outcome = Box::pin(scenario(args, &sandbox, &proxy, screen)).await;
-    if outcome.is_ok() && args.keep {
-        keep(&sandbox, &proxy, &config, screen).await;
+    if args.keep && matches!(outcome, Some(Ok(_))) {
+        tell_how_to_connect(&stage, &mut screen);
+        signals.asked().await;
     }
-    let _cut_off_otherwise = tokio::time::timeout(STOP_LIMIT, proxy.stop()).await;
-    sandbox.stop().await;
-    outcome
+    let _cut_off_otherwise = tokio::time::timeout(STOP_LIMIT, stage.proxy.stop()).await;
+    stage.sandbox.stop().await;
+    outcome.unwrap_or_else(|| Ok(interrupted(&mut screen)))
 }
 
-async fn scenario<P: RunningProxy>(
-    args: &DemoArgs,
-    sandbox: &Sandbox,
-    proxy: &P,
-    screen: &mut Screen,
-) -> anyhow::Result<ExitCode> {
+fn interrupted(screen: &mut Screen) -> ExitCode {
+    screen.say("\nInterrupted; the servers are gone.");
+    ExitCode::from(INTERRUPTED)
+}
+
+/// Ctrl-C and what `kill` sends.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits until somebody asks this process to end.
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// The servers and the proxy in front of them. The proxy is dropped first.
+struct Stage<P> {
+    proxy: P,
+    sandbox: Sandbox,
+    config: String,
+}
+
+impl<P: RunningProxy> Stage<P> {
+    async fn set<L>(args: &DemoArgs, launcher: &L, screen: &mut Screen) -> anyhow::Result<Self>
+    where
+        L: ProxyLauncher<Proxy = P>,
+    {
+        let binaries = Binaries::find(args.flavor.map(Flavor::from))?;
+        let family = match binaries.flavor() {
+            Flavor::MySql => "MySQL",
+            Flavor::MariaDb | Flavor::Unknown => "MariaDB",
+        };
+        let replicas = match args.replicas {
+            0 => "without replicas".to_owned(),
+            1 => "with one replica".to_owned(),
+            more => format!("with {more} replicas"),
+        };
+        screen.say(&format!("Starting {family} {}: a private primary {replicas} ...", binaries.version()));
+        let began = clock::now();
+        let extra = observe::server_options(binaries.flavor());
+        let replicas = usize::from(args.replicas);
+        let options = SandboxOptions { replicas, binaries: Some(binaries), extra, ..SandboxOptions::default() };
+        let sandbox = Sandbox::start(options).await?;
+        let config = launch::configuration(&sandbox, free_port()?, free_port()?);
+        let proxy = Box::pin(launcher.launch(&config)).await.context("the proxy did not start")?;
+        let took = clock::now().duration_since(began).as_secs_f64();
+        screen.say(&format!("Ready in {took:.1} s. pointsman listens on {}.", proxy.listen()));
+        Ok(Self { proxy, sandbox, config })
+    }
+}
+
+async fn scenario<P: RunningProxy>(args: &DemoArgs, stage: &Stage<P>, screen: &mut Screen) -> anyhow::Result<ExitCode> {
+    let Stage { proxy, sandbox, .. } = stage;
     let listen = proxy.listen();
     screen.say(&format!("Loading {} orders through pointsman ...", screen::grouped(shop::ORDERS)));
     let began = clock::now();
@@ -157,13 +184,13 @@ async fn scenario<P: RunningProxy>(
     Ok(if checks.iter().all(|check| check.held) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Tells how to connect and waits; the caller's signal handling ends it.
-async fn keep<P: RunningProxy>(sandbox: &Sandbox, proxy: &P, config: &str, screen: &mut Screen) {
+fn tell_how_to_connect<P: RunningProxy>(stage: &Stage<P>, screen: &mut Screen) {
+    let Stage { proxy, sandbox, config } = stage;
     let client = if sandbox.flavor() == Flavor::MySql { "mysql" } else { "mariadb" };
     let connect = |port: u16| format!("{client} -h127.0.0.1 -P{port} -u{} -p{} {DATABASE}", APP.user, APP.password);
     screen.say("\nEverything stays until Ctrl-C. The configuration of this proxy:\n");
     screen.say(config);
-    screen.say(&format!("through pointsman   {}", connect(proxy.listen().port())));
+    screen.say(&format!("{:<20}{}", "through pointsman", connect(proxy.listen().port())));
     for server in sandbox.servers() {
         screen.say(&format!("{:<20}{}", server.name(), connect(server.port())));
     }
@@ -171,5 +198,4 @@ async fn keep<P: RunningProxy>(sandbox: &Sandbox, proxy: &P, config: &str, scree
         screen.say(&format!("{:<20}http://{http}/metrics", "metrics"));
     }
     screen.say(&format!("{:<20}{}", "data and logs", sandbox.folder().display()));
-    std::future::pending::<()>().await;
 }
