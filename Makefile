@@ -1,0 +1,38 @@
+# What a person runs is what CI runs. `make` alone says what there is.
+
+CARGO ?= cargo
+# What `make demo` and `make test` hand on, as in `make demo ARGS="--seconds 60 --keep"`.
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo build check test bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## see the split: a private primary with replicas, the same load without and with pointsman
+	@scripts/install-deps.sh demo
+	$(CARGO) run --release --locked --quiet -- demo $(ARGS)
+
+build: ## the program, optimised: target/release/pointsman
+	@scripts/install-deps.sh build
+	$(CARGO) build --release --locked
+
+check: ## format, lints
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+test: ## all tests, with real servers and clients
+	@scripts/install-deps.sh test
+	@if $(CARGO) nextest --version > /dev/null 2>&1; then \
+	  $(CARGO) nextest run --locked $(ARGS); \
+	else \
+	  $(CARGO) test --locked $(ARGS); \
+	fi
+
+bench: ## latency, throughput and CPU against direct connections and HAProxy
+	@scripts/install-deps.sh bench
+	$(CARGO) bench --locked $(ARGS)
+
+clean: ## remove what was built
+	$(CARGO) clean

@@ -1,0 +1,157 @@
+#!/bin/sh
+# Installs what building, the demo, the tests and the benchmarks need, on Debian and its kin. Only what is missing.
+#
+#   scripts/install-deps.sh build    a C compiler, for cargo build
+#   scripts/install-deps.sh demo     and the MariaDB server programs, which the demo runs privately
+#   scripts/install-deps.sh test     and PHP, Python and Node with their MySQL drivers
+#   scripts/install-deps.sh bench    and sysbench and HAProxy
+#   scripts/install-deps.sh --dry-run GROUP    only says what it would do
+#
+# Installs the programs of a MariaDB server, not its service: nothing is started, and a server that this machine
+# already runs is left alone. Drivers that Debian does not have go to target/clients, not to the system.
+set -eu
+
+here=$(cd "$(dirname "$0")/.." && pwd)
+clients=${CARGO_TARGET_DIR:-$here/target}/clients
+dry=
+policy=
+
+say() { printf 'install-deps: %s\n' "$*"; }
+die() { printf 'install-deps: error: %s\n' "$*" >&2; exit 1; }
+have() { PATH="$PATH:/usr/sbin:/sbin:/usr/local/sbin" command -v "$1" > /dev/null 2>&1; }
+usage() { sed -n '2,/^set -eu/{/^set -eu/d;s/^# \{0,1\}//;p;}' "$0"; }
+
+# As root, by sudo if need be.
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    env "$@"
+  elif have sudo; then
+    sudo env "$@"
+  else
+    die "needs root for: $*"
+  fi
+}
+
+packages=
+# want PACKAGES PROGRAM...: the packages, unless all the programs are there
+want() {
+  names=$1
+  shift
+  for program in "$@"; do
+    have "$program" || { packages="$packages $names"; return 0; }
+  done
+}
+
+# --- what each group needs ---
+
+build() { want "gcc libc6-dev" cc; }
+
+server() {
+  if [ -n "${POINTSMAN_SANDBOX_BIN:-}" ]; then return 0; fi
+  have mariadbd && have mariadb-install-db && return 0
+  # MySQL will do as well.
+  have mysqld && return 0
+  packages="$packages mariadb-server-core mariadb-client-core"
+}
+
+demo() { build; server; }
+
+test_tools() {
+  demo
+  want php-cli php
+  if ! have php || ! php -m 2> /dev/null | grep -qi '^pdo_mysql$'; then packages="$packages php-mysql"; fi
+  want python3 python3
+  if ! have python3 || ! python3 -c 'import ensurepip' 2> /dev/null; then packages="$packages python3-venv"; fi
+  want nodejs node
+  want npm npm
+}
+
+bench() { demo; want sysbench sysbench; want haproxy haproxy; }
+
+# --- doing it ---
+
+# haproxy and its like start a service when they are installed. policy-rc.d is Debian's way to say no to that.
+no_services() {
+  [ -e /usr/sbin/policy-rc.d ] && return 0
+  as_root sh -c 'printf "#!/bin/sh\nexit 101\n" > /usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d'
+  policy=made
+}
+
+services_again() {
+  if [ -n "$policy" ]; then
+    policy=
+    as_root rm -f /usr/sbin/policy-rc.d
+  fi
+}
+trap services_again EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+install_packages() {
+  packages=$(printf '%s\n' $packages | sort -u | tr '\n' ' ')
+  if [ -z "${packages# }" ]; then
+    say "everything is here already"
+    return 0
+  fi
+  if ! have apt-get; then
+    say "this is not Debian or one of its kin. Please install what these Debian packages hold:"
+    say "  $packages"
+    exit 1
+  fi
+  say "missing: $packages"
+  if [ -n "$dry" ]; then
+    say "would run: apt-get install -y --no-install-recommends $packages"
+    return 0
+  fi
+  # A fresh container has no package lists.
+  if ! find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' 2> /dev/null | grep -q .; then
+    say "fetching the package lists"
+    as_root DEBIAN_FRONTEND=noninteractive apt-get -qq update
+  fi
+  no_services
+  say "installing them; their services are not started"
+  # shellcheck disable=SC2086  # a list of names
+  if ! as_root DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $packages; then
+    say "trying once more with fresh package lists"
+    as_root DEBIAN_FRONTEND=noninteractive apt-get -qq update
+    # shellcheck disable=SC2086
+    as_root DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $packages \
+      || die "apt-get could not install: $packages"
+  fi
+  services_again
+}
+
+# Drivers of other languages, in a folder of the build.
+install_drivers() {
+  python=$clients/python
+  if python3 -c 'import pymysql' 2> /dev/null || "$python/bin/python3" -c 'import pymysql' 2> /dev/null; then
+    say "PyMySQL is here"
+  elif [ -n "$dry" ]; then
+    say "would install PyMySQL into $python"
+  else
+    say "installing PyMySQL into $python"
+    mkdir -p "$clients"
+    python3 -m venv "$python"
+    "$python/bin/pip" --quiet --disable-pip-version-check install PyMySQL cryptography
+  fi
+  node=$clients/node
+  if [ -d "$node/node_modules/mysql2" ]; then
+    say "mysql2 for Node is here"
+  elif [ -n "$dry" ]; then
+    say "would install mysql2 into $node"
+  else
+    say "installing mysql2 into $node"
+    mkdir -p "$node"
+    npm install --silent --no-audit --no-fund --prefix "$node" mysql2
+  fi
+}
+
+[ "${1:-}" = --dry-run ] && dry=yes && shift
+have cargo || [ -x "$HOME/.cargo/bin/cargo" ] || say "note: cargo is not here; Rust comes from https://rustup.rs"
+case ${1:-} in
+  build) build; install_packages ;;
+  demo) demo; install_packages ;;
+  test) test_tools; install_packages; install_drivers ;;
+  bench) bench; install_packages ;;
+  *) usage; [ "${1:-}" = --help ] || exit 2 ;;
+esac
