@@ -40,11 +40,10 @@ impl MariaDb {
         let installed = Command::new("mariadb-install-db")
             .args(["--no-defaults", &datadir, "--user=root", "--auth-root-authentication-method=normal"])
             .arg("--skip-test-db")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
+            .output()
             .unwrap();
-        assert!(installed.success());
+        let said = String::from_utf8_lossy(&installed.stdout);
+        assert!(installed.status.success(), "{said}\n{}", String::from_utf8_lossy(&installed.stderr));
         let init = data.path().join("init.sql");
         std::fs::write(
             &init,
@@ -65,6 +64,12 @@ impl MariaDb {
             .spawn()
             .unwrap();
         Some(Self { child, port, _data: data })
+    }
+
+    /// `kill -STOP` and the like.
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
     /// `kill -9`.
@@ -196,6 +201,33 @@ async fn a_missing_grant_is_named_and_a_wrong_password_told() {
     let wrong = config("bare", "hush", vec![primary.clone()]);
     let reason = probe_once(&primary, &wrong).await.unwrap_err();
     assert!(reason.contains("1045") && !reason.contains("hush"), "{reason}");
+}
+
+/// A server that accepts and never answers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stalled_server_is_down_and_comes_back() {
+    let Some(maria) = MariaDb::start() else { return };
+    let config = config("mon", "monpw", vec![server("db1", maria.port, ServerRole::Primary)]);
+    let cluster = Arc::new(ArcSwap::from_pointee(Cluster::from_config(&config)));
+    let metrics = Arc::new(Metrics::register(&Registry::new(), &["db1".into()], &[]).unwrap());
+    let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
+    Monitor::start(&config, Arc::clone(&cluster), metrics, stop.clone(), &tracker);
+    wait(&cluster, Duration::from_secs(30), |cluster| cluster.servers()[0].state.is_up()).await;
+
+    maria.signal("-STOP");
+    let limit = (config.monitor.interval + config.monitor.timeout) * (config.monitor.failures + 1);
+    let down = wait(&cluster, limit, |cluster| !cluster.servers()[0].state.is_up()).await;
+    let Health::Down { reason, .. } = &cluster.load().servers()[0].state.health else { panic!("not down") };
+    assert!(reason.contains("no answer within 1s"), "{reason}");
+    // Long enough for connections that the stalled server never answers to be given up.
+    sleep(Duration::from_secs(3)).await;
+    maria.signal("-CONT");
+    let up = wait(&cluster, Duration::from_secs(5), |cluster| cluster.servers()[0].state.is_up()).await;
+    println!("down {down:?} after it stalled, up {up:?} after it went on");
+
+    stop.cancel();
+    tracker.close();
+    timeout(Duration::from_secs(2), tracker.wait()).await.unwrap();
 }
 
 /// A connection that the server closed in between is no failure of the server.
