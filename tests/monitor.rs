@@ -37,7 +37,11 @@ impl MariaDb {
         };
         let data = tempfile::tempdir().unwrap();
         let datadir = format!("--datadir={}", data.path().join("data").display());
+        // A server deletes all `#sql-temptable*` of its temporary directory when it starts, also those of another.
+        let tmpdir = data.path().join("tmp");
+        std::fs::create_dir(&tmpdir).unwrap();
         let installed = Command::new("mariadb-install-db")
+            .env("TMPDIR", &tmpdir)
             .args(["--no-defaults", &datadir, "--user=root", "--auth-root-authentication-method=normal"])
             .arg("--skip-test-db")
             .output()
@@ -58,6 +62,7 @@ impl MariaDb {
             .arg(format!("--port={port}"))
             .arg(format!("--socket={}", data.path().join("s").display()))
             .arg(format!("--init-file={}", init.display()))
+            .arg(format!("--tmpdir={}", tmpdir.display()))
             .args(["--skip-name-resolve", "--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -217,7 +222,8 @@ async fn a_stalled_server_is_down_and_comes_back() {
     maria.signal("-STOP");
     let limit = (config.monitor.interval + config.monitor.timeout) * (config.monitor.failures + 1);
     let down = wait(&cluster, limit, |cluster| !cluster.servers()[0].state.is_up()).await;
-    let Health::Down { reason, .. } = &cluster.load().servers()[0].state.health else { panic!("not down") };
+    let snapshot = cluster.load_full();
+    let Health::Down { reason, .. } = &snapshot.servers()[0].state.health else { panic!("not down") };
     assert!(reason.contains("no answer within 1s"), "{reason}");
     // Long enough for connections that the stalled server never answers to be given up.
     sleep(Duration::from_secs(3)).await;
