@@ -49,11 +49,11 @@ impl<K: Hash + Eq> Throttle<K> {
             let interval = self.interval;
             self.windows.retain(|_, window| window.suppressed > 0 || !window.is_over(now, interval));
             if self.windows.len() >= self.max_keys {
-                let window = self.overflow.get_or_insert(Window::new(now));
+                let window = self.overflow.get_or_insert_with(|| Window::new(now));
                 return window.admit(now, self.burst, self.interval);
             }
         }
-        self.windows.entry(key).or_insert(Window::new(now)).admit(now, self.burst, self.interval)
+        self.windows.entry(key).or_insert_with(|| Window::new(now)).admit(now, self.burst, self.interval)
     }
 }
 

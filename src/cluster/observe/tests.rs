@@ -77,7 +77,7 @@ fn word(change: &Change) -> String {
 #[test]
 fn each_change_is_told_once() {
     let ok = || Ok(healthy(Role::Replica));
-    let table: Vec<(&str, Role, Vec<Result<Seen, Arc<str>>>, Vec<&str>)> = vec![
+    let table = [
         ("quiet when nothing changes", Role::Replica, vec![ok(), ok(), ok()], vec!["8.4.0 up", "", ""]),
         ("one failure is not down", Role::Replica, vec![ok(), refused(), ok()], vec!["8.4.0 up", "", ""]),
         (
