@@ -69,11 +69,6 @@ impl Token<'_> {
     pub(super) const fn is_name(&self) -> bool {
         matches!(self.kind, Kind::Word { .. } | Kind::Quoted)
     }
-
-    /// Whether it is a value by itself.
-    pub(super) const fn is_literal(&self) -> bool {
-        matches!(self.kind, Kind::Text | Kind::Number | Kind::Placeholder)
-    }
 }
 
 const OTHER: u8 = 0;

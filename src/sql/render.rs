@@ -27,10 +27,28 @@ const MODIFIERS: &[&str] = &[
 pub(super) fn render<'a>(tokens: impl Iterator<Item = Token<'a>> + Clone) -> Option<String> {
     let mut out = String::with_capacity(256);
     let mut previous: Option<Token<'a>> = None;
+    // For each open parenthesis, whether it holds joined tables.
+    let mut joined = Vec::new();
     let mut rest = tokens.peekable();
     while let Some(token) = rest.next() {
         let next = rest.peek();
-        push(&mut out, &token, previous.as_ref(), next)?;
+        if token.is("CHARACTER") && next.is_some_and(|next| next.is("SET")) {
+            // CAST(a AS CHAR CHARACTER SET utf8mb4)
+            rest.next();
+            rest.next();
+            continue;
+        }
+        match token.text {
+            b"(" => joined.push(previous.is_some_and(|previous| previous.is("JOIN"))),
+            b")" => drop(joined.pop()),
+            _ => {}
+        }
+        if token.is_operator(b",") && joined.last() == Some(&true) {
+            // `LEFT JOIN (a, b)`
+            out.push_str("CROSS JOIN ");
+        } else {
+            push(&mut out, &token, previous.as_ref(), next)?;
+        }
         previous = Some(token);
         if out.len() > LONGEST {
             return None;
@@ -55,6 +73,7 @@ fn push(out: &mut String, token: &Token<'_>, previous: Option<&Token<'_>>, next:
         }
         Kind::UserVariable => out.push_str("@v "),
         Kind::SystemVariable => out.push_str("@@v "),
+        Kind::Operator if token.text == b"!" => out.push_str("NOT "),
         Kind::Operator => {
             if matches!(token.text, b"." | b"(") && out.ends_with(' ') {
                 out.pop();
@@ -117,8 +136,10 @@ fn word(
         if !previous.is_some_and(|previous| previous.is_any(&["SELECT", "DISTINCT", "ALL", "HIGH_PRIORITY"])) {
             out.push_str("JOIN ");
         }
-    } else if token.is_any(MODIFIERS) {
+    } else if token.is_any(MODIFIERS) || (token.is("SOUNDS") && next.is_some_and(|next| next.is("LIKE"))) {
         // Nothing.
+    } else if token.is_any(&["LEADING", "TRAILING", "BOTH"]) && next.is_some_and(|next| next.is("FROM")) {
+        out.push_str("BOTH 'x' ");
     } else if token.is_any(COMPOSITE_UNITS) {
         out.push_str("DAY ");
     } else {

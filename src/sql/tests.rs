@@ -448,3 +448,64 @@ fn flat_chains_fit_the_stack() {
     };
     std::thread::Builder::new().stack_size(2 << 20).spawn(run).unwrap().join().unwrap();
 }
+
+/// The label of `routing/reason.rs` that a statement has in a fresh session, where it is decided by its text.
+fn label(classified: &Classified) -> &'static str {
+    use StatementKind::*;
+    let by_cause = |cause: PrimaryCause| match cause {
+        PrimaryCause::NotARead => "write",
+        PrimaryCause::LockingRead => "locking_read",
+        PrimaryCause::Into => "select_into",
+        PrimaryCause::AssignsUserVariable => "assigns_user_variable",
+        PrimaryCause::UnknownFunction => "unknown_function",
+        PrimaryCause::SessionFunction => "session_function",
+        PrimaryCause::Sequence => "sequence",
+        PrimaryCause::SystemVariable => "system_variable",
+        PrimaryCause::ServerTable => "server_table",
+        PrimaryCause::ServerState => "server_state",
+        PrimaryCause::ExecutableComment => "executable_comment",
+        PrimaryCause::Multi => "multi_statement",
+        PrimaryCause::Unparsed => "unparsed",
+        PrimaryCause::Unreadable => "unreadable",
+    };
+    let shape = &classified.shape;
+    let Some(cause) = shape.cause else { return "read" };
+    match shape.kind {
+        Begin { read_only: true } => "read_only_transaction",
+        Begin { .. } | Commit | Rollback | Savepoint | Xa => "transaction",
+        Empty => "empty",
+        Ddl => "ddl",
+        Call => "call",
+        Set | SetTransaction | Use | LockTables | UnlockTables | Handler | Prepare => "session_state",
+        Kill => "ddl",
+        Opaque if cause == PrimaryCause::NotARead => "unparsed",
+        Write if cause == PrimaryCause::NotARead => "write",
+        Select | Show | Write | Do | Multi | Opaque => by_cause(cause),
+    }
+}
+
+#[test]
+fn golden_routes() {
+    let mut failed = Vec::new();
+    for line in include_str!("../../tests/golden/routes.tsv").lines() {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let fields: Vec<_> = line.split('\t').collect();
+        let [flags, sql, target, reason] = fields[..] else { panic!("four fields: {line}") };
+        let context = if flags.contains("ansi_quotes") { ansi() } else { SqlContext::default() };
+        let found = classify_in(sql.as_bytes(), context);
+        let hinted = if found.hint.primary && found.shape.cause.is_none() {
+            "hint_primary"
+        } else if found.hint.replica && found.shape.cause.is_none() {
+            "hint_replica"
+        } else {
+            label(&found)
+        };
+        let replica = matches!(hinted, "read" | "hint_replica" | "read_only_transaction");
+        if hinted != reason || (target == "replica") != replica {
+            failed.push(format!("{line}\n    {hinted} {}", found.shape.culprit));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
