@@ -176,8 +176,7 @@ impl Classifier {
         }
         let more = ended && tokens.clone().next().is_some();
         let facts = kind::of(&head, &tail);
-        let mut verdict =
-            Verdict { kind: facts.kind, cause: None, effects: facts.effects, tables: Vec::new() };
+        let mut verdict = Verdict { kind: facts.kind, cause: None, effects: facts.effects, tables: Vec::new() };
         match facts.judgement {
             Judgement::Routine => {
                 verdict.cause = Some((PrimaryCause::NotARead, "".into()));

@@ -8,11 +8,11 @@ use std::hash::Hasher;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
+use super::SqlContext;
 use super::functions;
 use super::hint;
 use super::lexer::{Kind, Lexer, Token};
 use super::shape::{Charset, Fingerprint, Hint};
-use super::SqlContext;
 
 /// Rows nested deeper than this are not collapsed.
 const DEPTH: usize = 32;
@@ -86,6 +86,9 @@ pub(super) fn normalise(sql: &[u8], context: SqlContext, out: &mut Vec<u8>) -> N
                 }
             }
             (Kind::Operator, b"." | b";") => out.extend_from_slice(token.text),
+            // What does not end may hold anything, also what must not be logged.
+            (Kind::Broken, [b'\'' | b'"' | b'`' | b'@' | b'n' | b'N', ..]) => out.extend_from_slice(b" '?"),
+            (Kind::Broken, [b'/', b'*', ..] | [b'-', ..] | [b'#', ..]) => out.extend_from_slice(b" /*?"),
             _ => {
                 space(out);
                 out.extend_from_slice(token.text);
@@ -176,7 +179,8 @@ fn open(out: &mut Vec<u8>, token: &Token<'_>, word_before: bool) {
         None | Some(b'(' | b'.') => false,
         Some(_) if word_before => {
             token.gap && {
-                let length = out.iter().rev().take(24).take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_');
+                let length =
+                    out.iter().rev().take(24).take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_');
                 let start = out.len().saturating_sub(length.count());
                 functions::must_touch(out.get(start..).unwrap_or_default())
             }

@@ -43,10 +43,22 @@ pub(super) fn lookup(name: &[u8]) -> Option<Function> {
         "row_count" => Effects::ASKS_ROW_COUNT,
         "connection_id" | "ps_current_thread_id" | "ps_thread_id" => Effects::ASKS_CONNECTION_ID,
         "binlog_gtid_pos"
-        | "icu_version" | "is_free_lock" | "is_used_lock" | "load_file" | "master_gtid_wait" | "master_pos_wait"
-        | "roles_graphml" | "source_pos_wait" | "sql_thread_wait_after_gtids" | "uuid_short"
-        | "validate_password_strength" | "version" | "wait_for_executed_gtid_set"
-        | "wait_until_sql_thread_after_gtids" | "wsrep_last_seen_gtid" | "wsrep_last_written_gtid"
+        | "icu_version"
+        | "is_free_lock"
+        | "is_used_lock"
+        | "load_file"
+        | "master_gtid_wait"
+        | "master_pos_wait"
+        | "roles_graphml"
+        | "source_pos_wait"
+        | "sql_thread_wait_after_gtids"
+        | "uuid_short"
+        | "validate_password_strength"
+        | "version"
+        | "wait_for_executed_gtid_set"
+        | "wait_until_sql_thread_after_gtids"
+        | "wsrep_last_seen_gtid"
+        | "wsrep_last_written_gtid"
         | "wsrep_sync_wait_upto_gtid" => Effects::SERVER_BOUND,
         _ => return None,
     };
@@ -173,9 +185,6 @@ mod tests {
         assert_eq!(lookup(b"IN"), Some(Function::Construct));
         assert_eq!(lookup(b"my_function"), None);
         assert_eq!(lookup(&[b'a'; 4096]), None);
-        assert_eq!(
-            lookup(b"GET_LOCK"),
-            Some(Function::Bound(PrimaryCause::SessionFunction, Effects::GETS_LOCK))
-        );
+        assert_eq!(lookup(b"GET_LOCK"), Some(Function::Bound(PrimaryCause::SessionFunction, Effects::GETS_LOCK)));
     }
 }

@@ -85,7 +85,9 @@ mod tests {
 
     #[test]
     fn reads_every_form_of_comment() {
-        for comment in ["/* pointsman: primary */", "/*pointsman:PRIMARY*/", "-- Pointsman: primary", "# pointsman:primary"] {
+        for comment in
+            ["/* pointsman: primary */", "/*pointsman:PRIMARY*/", "-- Pointsman: primary", "# pointsman:primary"]
+        {
             assert_eq!(hint(comment), Some(Hint { primary: true, ..Hint::default() }), "{comment}");
         }
         for comment in ["/* point */", "/**/", "/*! pointsman: primary */", "--", "/* see pointsman: primary */"] {

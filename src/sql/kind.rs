@@ -59,8 +59,7 @@ impl Words<'_, '_> {
 
     /// The first position from `at` that is none of these.
     fn skip(&self, at: usize, keywords: &[&str]) -> usize {
-        let skipped =
-            self.0.get(at..).unwrap_or_default().iter().take_while(|token| token.is_any(keywords)).count();
+        let skipped = self.0.get(at..).unwrap_or_default().iter().take_while(|token| token.is_any(keywords)).count();
         at.saturating_add(skipped)
     }
 }
@@ -109,9 +108,9 @@ pub(super) fn of(head: &[Token<'_>], tail: &[Token<'_>]) -> Head {
         "DROP" if words.is_any(1, &["TABLE", "TABLES", "TEMPORARY"]) => {
             with(StatementKind::Ddl, Effects::DROPS_TEMPORARY)
         }
-        "DROP" | "TRUNCATE" | "RENAME" | "GRANT" | "REVOKE" | "OPTIMIZE" | "REPAIR" | "CHECK" | "CHECKSUM" | "RESET"
-        | "PURGE" | "CHANGE" | "STOP" | "INSTALL" | "UNINSTALL" | "CACHE" | "SHUTDOWN" | "RESTART" | "CLONE"
-        | "BINLOG" => never(StatementKind::Ddl),
+        "DROP" | "TRUNCATE" | "RENAME" | "GRANT" | "REVOKE" | "OPTIMIZE" | "REPAIR" | "CHECK" | "CHECKSUM"
+        | "RESET" | "PURGE" | "CHANGE" | "STOP" | "INSTALL" | "UNINSTALL" | "CACHE" | "SHUTDOWN" | "RESTART"
+        | "CLONE" | "BINLOG" => never(StatementKind::Ddl),
         "FLUSH" => flush(&words, tail),
         "BACKUP" if words.is(1, "UNLOCK") || words.is(2, "END") => {
             with(StatementKind::UnlockTables, Effects::UNLOCKS_TABLES)
@@ -181,8 +180,19 @@ fn show(words: &Words<'_, '_>) -> Head {
     let dictionary = words.is_any(
         at,
         &[
-            "TABLES", "COLUMNS", "FIELDS", "INDEX", "INDEXES", "KEYS", "DATABASES", "SCHEMAS", "CHARACTER", "CHARSET",
-            "COLLATION", "TRIGGERS", "EVENTS",
+            "TABLES",
+            "COLUMNS",
+            "FIELDS",
+            "INDEX",
+            "INDEXES",
+            "KEYS",
+            "DATABASES",
+            "SCHEMAS",
+            "CHARACTER",
+            "CHARSET",
+            "COLLATION",
+            "TRIGGERS",
+            "EVENTS",
         ],
     ) || (words.is(at, "TABLE") && words.is(at.saturating_add(1), "STATUS"))
         || (words.is_any(at, &["PROCEDURE", "FUNCTION"]) && words.is(at.saturating_add(1), "STATUS"))
@@ -223,9 +233,11 @@ fn explain(words: &Words<'_, '_>) -> Head {
         () if runs || words.ends(at) || at > 1 => show_never(PrimaryCause::Unparsed, Effects::OPAQUE),
         // DESCRIBE table [column | 'pattern']
         () => {
-            let plain = words.0.iter().skip(1).all(|token| {
-                token.is_name() || token.is_operator(b".") || token.kind == super::lexer::Kind::Text
-            });
+            let plain = words
+                .0
+                .iter()
+                .skip(1)
+                .all(|token| token.is_name() || token.is_operator(b".") || token.kind == super::lexer::Kind::Text);
             if plain && words.0.len() <= 6 { tokens() } else { show_never(PrimaryCause::Unparsed, Effects::OPAQUE) }
         }
     }

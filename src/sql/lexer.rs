@@ -90,7 +90,9 @@ const fn classes() -> [u8; 256] {
             b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c => BLANK,
             b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'$' | 0x80..=0xff => LETTER,
             b'0'..=b'9' => DIGIT,
-            b',' | b'(' | b')' | b'=' | b'<' | b'>' | b'+' | b'%' | b'&' | b'|' | b'^' | b'~' | b'!' | b';' => PUNCTUATION,
+            b',' | b'(' | b')' | b'=' | b'<' | b'>' | b'+' | b'%' | b'&' | b'|' | b'^' | b'~' | b'!' | b';' => {
+                PUNCTUATION
+            }
             b'\'' | b'"' | b'`' => QUOTE,
             b'-' | b'/' | b'*' | b'#' | b'.' | b'@' | b':' | b'?' => SPECIAL,
             _ => OTHER,
@@ -250,9 +252,8 @@ impl<'a> Lexer<'a> {
         if self.after_dot {
             return (Kind::Word { name: true }, self.take(count(self.rest, is_word)));
         }
-        let digits_from = |at: usize, digit: fn(u8) -> bool| {
-            at.saturating_add(count(self.rest.get(at..).unwrap_or_default(), digit))
-        };
+        let digits_from =
+            |at: usize, digit: fn(u8) -> bool| at.saturating_add(count(self.rest.get(at..).unwrap_or_default(), digit));
         let decimal: fn(u8) -> bool = |byte| byte.is_ascii_digit();
         if self.byte(0) == Some(b'0') {
             let digit: Option<fn(u8) -> bool> = match self.byte(1) {
@@ -309,11 +310,9 @@ impl<'a> Lexer<'a> {
                 loop {
                     let part = match self.byte(end) {
                         Some(b'`') => self.quoted(end, false),
-                        _ => Some(
-                            end.saturating_add(count(self.rest.get(end..).unwrap_or_default(), |byte| {
-                                is_word(byte) && byte.is_ascii()
-                            })),
-                        ),
+                        _ => Some(end.saturating_add(count(self.rest.get(end..).unwrap_or_default(), |byte| {
+                            is_word(byte) && byte.is_ascii()
+                        }))),
                     };
                     let Some(part) = part else { return (Kind::Broken, self.take(usize::MAX)) };
                     end = part;
@@ -390,6 +389,8 @@ impl<'a> Lexer<'a> {
     fn special(&mut self, byte: u8) -> (Kind, &'a [u8]) {
         match (byte, self.byte(1)) {
             (b'-', Some(b'-')) if self.byte(2).is_none_or(|next| next <= b' ' || next == 0x7f) => self.line_comment(),
+            // In latin1 0xA0 is a blank, so this may be a comment.
+            (b'-', Some(b'-')) if self.byte(2).is_some_and(|next| !next.is_ascii()) => (Kind::Broken, self.take(2)),
             (b'#', _) => self.line_comment(),
             (b'/', Some(b'*')) => self.block_comment(),
             (b'*', Some(b'/')) if self.executable.is_some() => {
@@ -431,10 +432,8 @@ impl<'a> Iterator for Lexer<'a> {
             SPECIAL => self.special(first),
             _ => (Kind::Broken, self.take(1)),
         };
-        self.after_comment = matches!(
-            kind,
-            Kind::Comment | Kind::OptimizerHint | Kind::ExecutableOpen | Kind::ExecutableClose
-        );
+        self.after_comment =
+            matches!(kind, Kind::Comment | Kind::OptimizerHint | Kind::ExecutableOpen | Kind::ExecutableClose);
         self.after_word = matches!(kind, Kind::Word { .. });
         self.after_dot = kind == Kind::Operator && text == b".";
         Some(Token { kind, text, gap })

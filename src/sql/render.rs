@@ -4,6 +4,8 @@
 //! This text decides nothing alone: the verdict of `scan` on the original tokens stands beside it, so a rewriting here
 //! need not keep the meaning, only the structure.
 
+use std::iter::Peekable;
+
 use super::lexer::{Kind, Token};
 use super::scan::unquote;
 
@@ -12,15 +14,60 @@ use super::scan::unquote;
 pub(super) const LONGEST: usize = 16 * 1024;
 
 const COMPOSITE_UNITS: &[&str] = &[
-    "SECOND_MICROSECOND", "MINUTE_MICROSECOND", "MINUTE_SECOND", "HOUR_MICROSECOND", "HOUR_SECOND", "HOUR_MINUTE",
-    "DAY_MICROSECOND", "DAY_SECOND", "DAY_MINUTE", "DAY_HOUR", "YEAR_MONTH", "SQL_TSI_SECOND", "SQL_TSI_MINUTE",
-    "SQL_TSI_HOUR", "SQL_TSI_DAY", "SQL_TSI_WEEK", "SQL_TSI_MONTH", "SQL_TSI_QUARTER", "SQL_TSI_YEAR",
+    "SECOND_MICROSECOND",
+    "MINUTE_MICROSECOND",
+    "MINUTE_SECOND",
+    "HOUR_MICROSECOND",
+    "HOUR_SECOND",
+    "HOUR_MINUTE",
+    "DAY_MICROSECOND",
+    "DAY_SECOND",
+    "DAY_MINUTE",
+    "DAY_HOUR",
+    "YEAR_MONTH",
+    "SQL_TSI_SECOND",
+    "SQL_TSI_MINUTE",
+    "SQL_TSI_HOUR",
+    "SQL_TSI_DAY",
+    "SQL_TSI_WEEK",
+    "SQL_TSI_MONTH",
+    "SQL_TSI_QUARTER",
+    "SQL_TSI_YEAR",
 ];
 
 /// Modifiers of SELECT that only advise, or whose effect `scan` has noted.
 const MODIFIERS: &[&str] = &[
-    "SQL_NO_CACHE", "SQL_CACHE", "SQL_CALC_FOUND_ROWS", "SQL_SMALL_RESULT", "SQL_BIG_RESULT", "SQL_BUFFER_RESULT",
+    "SQL_NO_CACHE",
+    "SQL_CACHE",
+    "SQL_CALC_FOUND_ROWS",
+    "SQL_SMALL_RESULT",
+    "SQL_BIG_RESULT",
+    "SQL_BUFFER_RESULT",
     "HIGH_PRIORITY",
+];
+
+/// Keywords of other dialects, and of MySQL where no query has them, that MySQL takes for names and `sqlparser` does not.
+const NAMES: &[&str] = &[
+    "ANTI",
+    "ASOF",
+    "CLUSTER",
+    "CONNECT",
+    "DISTRIBUTE",
+    "FINAL",
+    "FORMAT",
+    "GLOBAL",
+    "MINUS",
+    "PIVOT",
+    "PREWHERE",
+    "QUALIFY",
+    "SAMPLE",
+    "SEMI",
+    "SETTINGS",
+    "SORT",
+    "START",
+    "TOP",
+    "UNPIVOT",
+    "VIEW",
 ];
 
 /// The text for `sqlparser`. None: too long, or it holds what nobody can read.
@@ -38,8 +85,12 @@ pub(super) fn render<'a>(tokens: impl Iterator<Item = Token<'a>> + Clone) -> Opt
             rest.next();
             continue;
         }
+        if token.is("FOR") && next.is_some_and(|next| next.is("SYSTEM_TIME")) {
+            system_time(&mut rest);
+            continue;
+        }
         match token.text {
-            b"(" => joined.push(previous.is_some_and(|previous| previous.is("JOIN"))),
+            b"(" => joined.push(previous.is_some_and(|previous| previous.is_any(&["JOIN", "FROM"]))),
             b")" => drop(joined.pop()),
             _ => {}
         }
@@ -57,6 +108,18 @@ pub(super) fn render<'a>(tokens: impl Iterator<Item = Token<'a>> + Clone) -> Opt
     Some(out)
 }
 
+/// MariaDB's `FOR SYSTEM_TIME ALL` and `AS OF [TIMESTAMP] literal`, read away after the FOR.
+fn system_time<'a>(rest: &mut Peekable<impl Iterator<Item = Token<'a>>>) {
+    rest.next();
+    if rest.next_if(|token| token.is("ALL")).is_none() {
+        rest.next_if(|token| token.is("AS"));
+        rest.next_if(|token| token.is("OF"));
+        rest.next_if(|token| token.is_any(&["TIMESTAMP", "TRANSACTION"]));
+        // Anything but a value is left for `sqlparser` to stumble over.
+        rest.next_if(|token| matches!(token.kind, Kind::Text | Kind::Number | Kind::Placeholder | Kind::UserVariable));
+    }
+}
+
 fn push(out: &mut String, token: &Token<'_>, previous: Option<&Token<'_>>, next: Option<&Token<'_>>) -> Option<()> {
     match token.kind {
         Kind::Text => {
@@ -68,7 +131,7 @@ fn push(out: &mut String, token: &Token<'_>, previous: Option<&Token<'_>>, next:
         Kind::Number | Kind::Placeholder => literal(out, "1"),
         Kind::Quoted => {
             out.push('`');
-            out.push_str(&String::from_utf8_lossy(&unquote(token.text)).replace('`', "_").replace('\\', "_"));
+            out.push_str(&String::from_utf8_lossy(&unquote(token.text)).replace(['`', '\\'], "_"));
             out.push_str("` ");
         }
         Kind::UserVariable => out.push_str("@v "),
@@ -90,9 +153,10 @@ fn push(out: &mut String, token: &Token<'_>, previous: Option<&Token<'_>>, next:
     Some(())
 }
 
-/// A literal; one that follows another in a list stands for both.
+/// A literal; those that follow two others in a list go.
 fn literal(out: &mut String, text: &str) {
-    for before in ["'x' , ", "1 , "] {
+    // Two stay, for what must have two arguments.
+    for before in ["'x' , 'x' , ", "1 , 1 , ", "'x' , 1 , ", "1 , 'x' , "] {
         if out.ends_with(before) {
             let length = out.len().saturating_sub(2);
             out.truncate(length);
@@ -128,7 +192,9 @@ fn word(
         // A character set introducer.
         return Some(());
     }
-    if token.is("MOD") && !calls {
+    if !calls && token.is_any(NAMES) {
+        out.push_str(&format!("`{text}` "));
+    } else if token.is("MOD") && !calls {
         out.push_str("% ");
     } else if token.is("TABLE") && begins && next.is_some_and(Token::is_name) {
         out.push_str("SELECT * FROM ");

@@ -61,11 +61,35 @@ pub fn is_server_schema(schema: &str) -> bool {
 /// Whether a table of `information_schema` describes the schema alone, which replicas share.
 fn is_dictionary(table: &[u8]) -> bool {
     const TABLES: &[&str] = &[
-        "applicable_roles", "character_sets", "check_constraints", "collation_character_set_applicability",
-        "collations", "column_privileges", "columns", "enabled_roles", "events", "key_column_usage", "keywords",
-        "parameters", "partitions", "referential_constraints", "routines", "schema_privileges", "schemata",
-        "st_geometry_columns", "st_spatial_reference_systems", "statistics", "table_constraints", "table_privileges",
-        "tables", "triggers", "user_privileges", "view_routine_usage", "view_table_usage", "views", "sequences",
+        "applicable_roles",
+        "character_sets",
+        "check_constraints",
+        "collation_character_set_applicability",
+        "collations",
+        "column_privileges",
+        "columns",
+        "enabled_roles",
+        "events",
+        "key_column_usage",
+        "keywords",
+        "parameters",
+        "partitions",
+        "referential_constraints",
+        "routines",
+        "schema_privileges",
+        "schemata",
+        "st_geometry_columns",
+        "st_spatial_reference_systems",
+        "statistics",
+        "table_constraints",
+        "table_privileges",
+        "tables",
+        "triggers",
+        "user_privileges",
+        "view_routine_usage",
+        "view_table_usage",
+        "views",
+        "sequences",
     ];
     TABLES.iter().any(|name| table.eq_ignore_ascii_case(name.as_bytes()))
 }
@@ -164,11 +188,8 @@ impl<'d, 'a> Scan<'d, 'a> {
             && functions::lookup(name.text) == Some(Function::LastInsertId)
             && !before.is_some_and(|before| before.is_operator(b"."))
         {
-            self.findings.effects |= if token.is_operator(b")") {
-                Effects::ASKS_LAST_INSERT_ID
-            } else {
-                Effects::SETS_LAST_INSERT_ID
-            };
+            self.findings.effects |=
+                if token.is_operator(b")") { Effects::ASKS_LAST_INSERT_ID } else { Effects::SETS_LAST_INSERT_ID };
         }
     }
 
@@ -193,9 +214,7 @@ impl<'d, 'a> Scan<'d, 'a> {
                     self.findings.blame(PrimaryCause::NotARead, token.text);
                 }
             }
-            (5, b'S')
-                if token.is("SHARE") && (self.was(0, "FOR") || (self.was(0, "IN") && self.was(1, "LOCK"))) =>
-            {
+            (5, b'S') if token.is("SHARE") && (self.was(0, "FOR") || (self.was(0, "IN") && self.was(1, "LOCK"))) => {
                 self.findings.blame(PrimaryCause::LockingRead, b"FOR SHARE");
             }
             (4, b'L') if token.is("LOCK") => self.findings.blame(PrimaryCause::LockingRead, b"LOCK"),
@@ -205,11 +224,11 @@ impl<'d, 'a> Scan<'d, 'a> {
             }
             (6, b'D') if token.is("DELETE") => self.findings.blame(PrimaryCause::NotARead, token.text),
             (9, b'P') if token.is("PROCEDURE") => self.findings.blame(PrimaryCause::NotARead, token.text),
-            (3, b'F') if token.is("FOR") => {
-                if self.was(0, "VALUE") && (self.was(1, "NEXT") || self.was(1, "PREVIOUS")) {
-                    self.findings.blame(PrimaryCause::Sequence, b"VALUE FOR");
-                    self.findings.effects |= Effects::USES_SEQUENCE;
-                }
+            (3, b'F')
+                if token.is("FOR") && self.was(0, "VALUE") && (self.was(1, "NEXT") || self.was(1, "PREVIOUS")) =>
+            {
+                self.findings.blame(PrimaryCause::Sequence, b"VALUE FOR");
+                self.findings.effects |= Effects::USES_SEQUENCE;
             }
             (5, b'L') if token.is("LIMIT") => self.findings.effects |= Effects::HAS_LIMIT,
             (5, b'F') if token.is("FETCH") => self.findings.effects |= Effects::HAS_LIMIT,
@@ -222,9 +241,35 @@ impl<'d, 'a> Scan<'d, 'a> {
     /// parts are looked at as if they stood alone.
     fn foreign(&mut self, token: &Token<'a>) {
         const VETO: &[&str] = &[
-            "for", "update", "share", "lock", "into", "outfile", "dumpfile", "value", "next", "previous", "delete",
-            "insert", "replace", "procedure", "union", "select", "from", "nextval", "lastval", "setval", "call",
-            "sql_calc_found_rows", "as", "information_schema", "performance_schema", "mysql", "sys",
+            "for",
+            "update",
+            "share",
+            "lock",
+            "into",
+            "outfile",
+            "dumpfile",
+            "value",
+            "next",
+            "previous",
+            "delete",
+            "insert",
+            "replace",
+            "procedure",
+            "union",
+            "select",
+            "from",
+            "nextval",
+            "lastval",
+            "setval",
+            "call",
+            "sql_calc_found_rows",
+            "as",
+            "limit",
+            "fetch",
+            "information_schema",
+            "performance_schema",
+            "mysql",
+            "sys",
         ];
         let veto = token
             .text
@@ -331,7 +376,8 @@ impl<'d, 'a> Scan<'d, 'a> {
             Some(Function::Construct) => {
                 // A keyword only where windows are known: elsewhere it must follow a call to be one.
                 let stray = name.is("OVER")
-                    && !before.is_some_and(|token| token.is_operator(b")") || token.is_any(&["NULLS", "FIRST", "LAST"]));
+                    && !before
+                        .is_some_and(|token| token.is_operator(b")") || token.is_any(&["NULLS", "FIRST", "LAST"]));
                 if stray {
                     self.findings.blame(PrimaryCause::UnknownFunction, name.text);
                 }
@@ -344,8 +390,8 @@ impl<'d, 'a> Scan<'d, 'a> {
             }
             None if self.declared.contains(&*lower(name.text)) => {}
             None => {
-                let list = before
-                    .is_some_and(|before| before.is_operator(b",") || before.is_any(&["WITH", "RECURSIVE"]));
+                let list =
+                    before.is_some_and(|before| before.is_operator(b",") || before.is_any(&["WITH", "RECURSIVE"]));
                 self.commit();
                 if list {
                     self.pending = Some(Pending { name: text(name.text), depth: self.depth, closed: 0 });

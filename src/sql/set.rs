@@ -201,9 +201,7 @@ impl<'t, 'a> Reader<'t, 'a> {
             [] => None,
             [token] if token.is("DEFAULT") => Some(Value::Default),
             [token] => Some(literal(token, bare).map_or(Value::Expression, |text| Value::Literal(text.into()))),
-            [sign, number]
-                if (sign.is_operator(b"-") || sign.is_operator(b"+")) && number.kind == Kind::Number =>
-            {
+            [sign, number] if (sign.is_operator(b"-") || sign.is_operator(b"+")) && number.kind == Kind::Number => {
                 let number = literal(number, bare)?;
                 Some(Value::Literal([std::str::from_utf8(sign.text).ok()?, &number].concat().into()))
             }

@@ -38,13 +38,8 @@ impl Shapes {
     /// `capacity`: the number of shapes kept.
     pub(super) fn new(capacity: usize) -> Self {
         let weight = u64::try_from(capacity).unwrap_or(u64::MAX);
-        let cache = Inner::with(
-            capacity,
-            weight,
-            UnitWeighter,
-            BuildHasherDefault::default(),
-            DefaultLifecycle::default(),
-        );
+        let cache =
+            Inner::with(capacity, weight, UnitWeighter, BuildHasherDefault::default(), DefaultLifecycle::default());
         Self { cache, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
     }
 

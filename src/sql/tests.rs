@@ -154,9 +154,22 @@ fn servers_own() {
         is(sql, Some(SystemVariable));
     }
     for sql in [
-        "SHOW STATUS", "SHOW GLOBAL VARIABLES LIKE 'x'", "SHOW VARIABLES", "SHOW PROCESSLIST", "SHOW FULL PROCESSLIST",
-        "SHOW MASTER STATUS", "SHOW REPLICA STATUS", "SHOW SLAVE STATUS", "SHOW BINARY LOGS", "SHOW ENGINE INNODB STATUS",
-        "SHOW OPEN TABLES", "SHOW GRANTS", "SHOW PLUGINS", "SHOW PROFILES", "EXPLAIN FOR CONNECTION 5", "SHOW x",
+        "SHOW STATUS",
+        "SHOW GLOBAL VARIABLES LIKE 'x'",
+        "SHOW VARIABLES",
+        "SHOW PROCESSLIST",
+        "SHOW FULL PROCESSLIST",
+        "SHOW MASTER STATUS",
+        "SHOW REPLICA STATUS",
+        "SHOW SLAVE STATUS",
+        "SHOW BINARY LOGS",
+        "SHOW ENGINE INNODB STATUS",
+        "SHOW OPEN TABLES",
+        "SHOW GRANTS",
+        "SHOW PLUGINS",
+        "SHOW PROFILES",
+        "EXPLAIN FOR CONNECTION 5",
+        "SHOW x",
     ] {
         is(sql, Some(ServerState));
     }
@@ -203,7 +216,8 @@ fn a_cached_shape_does_not_hide_a_weird_comment() {
     let classifier = classifier();
     let mut scratch = Vec::new();
     let tame = classifier.classify(b"SELECT /*!50000 'abc' */ 1", SqlContext::default(), &mut scratch);
-    let wild = classifier.classify(b"SELECT /*!50000 'a*/ FROM t FOR UPDATE -- ' */ 1", SqlContext::default(), &mut scratch);
+    let wild =
+        classifier.classify(b"SELECT /*!50000 'a*/ FROM t FOR UPDATE -- ' */ 1", SqlContext::default(), &mut scratch);
     assert_ne!(tame.fingerprint, wild.fingerprint);
     assert_eq!(wild.shape.cause, Some(PrimaryCause::ExecutableComment));
 }
@@ -226,14 +240,23 @@ fn modes_and_charsets() {
     // In latin1 0xA0 is a blank.
     assert_ne!(classify_in(b"SELECT * FROM t FOR\xa0UPDATE", SqlContext::default()).shape.cause, None);
     assert_ne!(classify_in(b"SELECT 1 INTO\xa0OUTFILE 'x'", SqlContext::default()).shape.cause, None);
+    assert_ne!(classify_in(b"SELECT 1 --\xa0 '\n FOR UPDATE -- '", SqlContext::default()).shape.cause, None);
     assert_ne!(classify_in(b"SELECT 1 \0 FOR UPDATE", SqlContext::default()).shape.cause, None);
     assert_ne!(classify_in(b"SELECT 1 -- \0 FOR UPDATE", SqlContext::default()).shape.cause, None);
     assert_eq!(classify_in(b"SELECT 'a\0b' FROM t", SqlContext::default()).shape.cause, None);
     assert_eq!(charset_class("utf8mb4_0900_ai_ci"), Charset::AsciiSafe);
     for (id, class) in [
-        (8, Charset::AsciiSafe), (33, Charset::AsciiSafe), (45, Charset::AsciiSafe), (255, Charset::AsciiSafe),
-        (28, Charset::Multibyte), (1052, Charset::Multibyte), (54, Charset::Unreadable), (2304, Charset::AsciiSafe),
-        (2560, Charset::Unreadable), (0, Charset::Unreadable), (u16::MAX, Charset::Unreadable),
+        (8, Charset::AsciiSafe),
+        (33, Charset::AsciiSafe),
+        (45, Charset::AsciiSafe),
+        (255, Charset::AsciiSafe),
+        (28, Charset::Multibyte),
+        (1052, Charset::Multibyte),
+        (54, Charset::Unreadable),
+        (2304, Charset::AsciiSafe),
+        (2560, Charset::Unreadable),
+        (0, Charset::Unreadable),
+        (u16::MAX, Charset::Unreadable),
     ] {
         assert_eq!(charset_class_of_collation_id(id), class, "{id}");
     }
@@ -244,28 +267,67 @@ fn modes_and_charsets() {
 fn kinds() {
     use StatementKind::*;
     let cases: &[(&str, StatementKind)] = &[
-        ("", Empty), (" -- x", Empty), (";", Empty), ("/* c */", Empty),
-        ("INSERT INTO t VALUES (1)", Write), ("replace t set a = 1", Write), ("UPDATE t SET a = 1", Write),
-        ("WITH c AS (SELECT 1) UPDATE t SET a = 1", Write), ("WITH c AS (SELECT 1) DELETE FROM t", Write),
-        ("LOAD DATA LOCAL INFILE 'a' INTO TABLE t", Write), ("ANALYZE UPDATE t SET a = 1", Write),
-        ("EXPLAIN ANALYZE DELETE FROM t", Write), ("EXPLAIN UPDATE t SET a = 1", Show),
-        ("CREATE TABLE t (a INT)", Ddl), ("TRUNCATE t", Ddl), ("ANALYZE TABLE t", Ddl), ("CHECKSUM TABLE t", Ddl),
-        ("FLUSH PRIVILEGES", Ddl), ("FLUSH TABLES", Ddl), ("SET PASSWORD = 'x'", Ddl), ("START SLAVE", Ddl),
-        ("SHUTDOWN", Ddl), ("FLUSH TABLES WITH READ LOCK", LockTables), ("FLUSH TABLES a, b FOR EXPORT;", LockTables),
-        ("LOCK TABLES t READ", LockTables), ("LOCK INSTANCE FOR BACKUP", LockTables), ("UNLOCK TABLES", UnlockTables),
-        ("BEGIN", Begin { read_only: false }), ("begin work", Begin { read_only: false }),
-        ("START TRANSACTION", Begin { read_only: false }), ("START TRANSACTION READ ONLY", Begin { read_only: true }),
+        ("", Empty),
+        (" -- x", Empty),
+        (";", Empty),
+        ("/* c */", Empty),
+        ("INSERT INTO t VALUES (1)", Write),
+        ("replace t set a = 1", Write),
+        ("UPDATE t SET a = 1", Write),
+        ("WITH c AS (SELECT 1) UPDATE t SET a = 1", Write),
+        ("WITH c AS (SELECT 1) DELETE FROM t", Write),
+        ("LOAD DATA LOCAL INFILE 'a' INTO TABLE t", Write),
+        ("ANALYZE UPDATE t SET a = 1", Write),
+        ("EXPLAIN ANALYZE DELETE FROM t", Write),
+        ("EXPLAIN UPDATE t SET a = 1", Show),
+        ("CREATE TABLE t (a INT)", Ddl),
+        ("TRUNCATE t", Ddl),
+        ("ANALYZE TABLE t", Ddl),
+        ("CHECKSUM TABLE t", Ddl),
+        ("FLUSH PRIVILEGES", Ddl),
+        ("FLUSH TABLES", Ddl),
+        ("SET PASSWORD = 'x'", Ddl),
+        ("START SLAVE", Ddl),
+        ("SHUTDOWN", Ddl),
+        ("FLUSH TABLES WITH READ LOCK", LockTables),
+        ("FLUSH TABLES a, b FOR EXPORT;", LockTables),
+        ("LOCK TABLES t READ", LockTables),
+        ("LOCK INSTANCE FOR BACKUP", LockTables),
+        ("UNLOCK TABLES", UnlockTables),
+        ("BEGIN", Begin { read_only: false }),
+        ("begin work", Begin { read_only: false }),
+        ("START TRANSACTION", Begin { read_only: false }),
+        ("START TRANSACTION READ ONLY", Begin { read_only: true }),
         ("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", Begin { read_only: true }),
-        ("START TRANSACTION READ WRITE", Begin { read_only: false }), ("BEGIN NOT ATOMIC SELECT 1; END", Opaque),
-        ("COMMIT AND CHAIN", Commit), ("ROLLBACK", Rollback), ("ROLLBACK TO a", Savepoint),
-        ("ROLLBACK WORK TO SAVEPOINT a", Savepoint), ("SAVEPOINT a", Savepoint), ("RELEASE SAVEPOINT a", Savepoint),
-        ("SET a = 1", Set), ("SET TRANSACTION READ ONLY", SetTransaction),
-        ("SET SESSION TRANSACTION READ ONLY", Set), ("USE x", Use), ("KILL 5", Kill), ("HANDLER t OPEN", Handler),
-        ("PREPARE s FROM 'x'", Prepare), ("EXECUTE s", Prepare), ("DROP PREPARE s", Prepare), ("XA START 'a'", Xa),
-        ("CALL p()", Call), ("DO SLEEP(1)", Do), ("SELECT 1; SELECT 2", Multi), ("nonsense", Opaque), ("!", Opaque),
-        ("SET STATEMENT max_statement_time = 1 FOR SELECT 1", Select), ("SELECT 1;", Select),
-        ("CREATE PROCEDURE p() BEGIN SELECT 1; SELECT 2; END", Ddl), ("GET DIAGNOSTICS @a = NUMBER", Opaque),
-        ("CREATE TEMPORARY TABLE event (a INT)", Ddl), ("SET ROLE admin", Opaque),
+        ("START TRANSACTION READ WRITE", Begin { read_only: false }),
+        ("BEGIN NOT ATOMIC SELECT 1; END", Opaque),
+        ("COMMIT AND CHAIN", Commit),
+        ("ROLLBACK", Rollback),
+        ("ROLLBACK TO a", Savepoint),
+        ("ROLLBACK WORK TO SAVEPOINT a", Savepoint),
+        ("SAVEPOINT a", Savepoint),
+        ("RELEASE SAVEPOINT a", Savepoint),
+        ("SET a = 1", Set),
+        ("SET TRANSACTION READ ONLY", SetTransaction),
+        ("SET SESSION TRANSACTION READ ONLY", Set),
+        ("USE x", Use),
+        ("KILL 5", Kill),
+        ("HANDLER t OPEN", Handler),
+        ("PREPARE s FROM 'x'", Prepare),
+        ("EXECUTE s", Prepare),
+        ("DROP PREPARE s", Prepare),
+        ("XA START 'a'", Xa),
+        ("CALL p()", Call),
+        ("DO SLEEP(1)", Do),
+        ("SELECT 1; SELECT 2", Multi),
+        ("nonsense", Opaque),
+        ("!", Opaque),
+        ("SET STATEMENT max_statement_time = 1 FOR SELECT 1", Select),
+        ("SELECT 1;", Select),
+        ("CREATE PROCEDURE p() BEGIN SELECT 1; SELECT 2; END", Ddl),
+        ("GET DIAGNOSTICS @a = NUMBER", Opaque),
+        ("CREATE TEMPORARY TABLE event (a INT)", Ddl),
+        ("SET ROLE admin", Opaque),
     ];
     for (sql, kind) in cases {
         let found = classify(sql);
@@ -327,27 +389,36 @@ fn set(sql: &str) -> Vec<(Scope, String, String)> {
 #[test]
 fn set_statements() {
     use Scope::{Global, Session, User};
-    let cases: &[(&str, &[(Scope, &str, &str)])] = &[
+    type Expected = &'static [(Scope, &'static str, &'static str)];
+    let cases: &[(&str, Expected)] = &[
         (
             "SET NAMES 'utf8mb4' COLLATE 'utf8mb4_unicode_ci', SESSION sql_mode='STRICT_TRANS_TABLES,X';",
-            &[(Session, "names", "utf8mb4 COLLATE utf8mb4_unicode_ci"), (Session, "sql_mode", "'STRICT_TRANS_TABLES,X'")],
+            &[
+                (Session, "names", "utf8mb4 COLLATE utf8mb4_unicode_ci"),
+                (Session, "sql_mode", "'STRICT_TRANS_TABLES,X'"),
+            ],
         ),
         ("set autocommit=0", &[(Session, "autocommit", "0")]),
         ("SET @@autocommit := ON, @X = -5", &[(Session, "autocommit", "ON"), (User, "x", "-5")]),
-        ("SET GLOBAL a=1, b=2, SESSION c=3, d=4, @@e=5", &[
-            (Global, "a", "1"), (Global, "b", "2"), (Session, "c", "3"), (Session, "d", "4"), (Session, "e", "5"),
-        ]),
+        (
+            "SET GLOBAL a=1, b=2, SESSION c=3, d=4, @@e=5",
+            &[(Global, "a", "1"), (Global, "b", "2"), (Session, "c", "3"), (Session, "d", "4"), (Session, "e", "5")],
+        ),
         ("SET @@global.a=1, b=2", &[(Global, "a", "1"), (Session, "b", "2")]),
         ("SET CHARACTER SET latin1", &[(Session, "character set", "latin1")]),
         ("SET CHARSET DEFAULT", &[(Session, "character set", "<default>")]),
         ("SET NAMES DEFAULT, tz = 'x'", &[(Session, "names", "<default>"), (Session, "tz", "'x'")]),
-        ("SET sql_mode = CONCAT(@@sql_mode, ',X'), a = 1", &[(Session, "sql_mode", "<expression>"), (Session, "a", "1")]),
+        (
+            "SET sql_mode = CONCAT(@@sql_mode, ',X'), a = 1",
+            &[(Session, "sql_mode", "<expression>"), (Session, "a", "1")],
+        ),
         ("SET a = DEFAULT", &[(Session, "a", "<default>")]),
         ("SET a = \"it's\"", &[(Session, "a", "'it''s'")]),
         ("SET @`My Var` = NULL, @'b' = x", &[(User, "my var", "NULL"), (User, "b", "<expression>")]),
-        ("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY", &[
-            (Session, "transaction_isolation", "'READ-COMMITTED'"), (Session, "transaction_read_only", "1"),
-        ]),
+        (
+            "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY",
+            &[(Session, "transaction_isolation", "'READ-COMMITTED'"), (Session, "transaction_read_only", "1")],
+        ),
         ("SET GLOBAL TRANSACTION READ WRITE", &[(Global, "transaction_read_only", "0")]),
         ("SET PERSIST a = 1, @@persist_only.b = 2", &[(Global, "a", "1"), (Global, "b", "2")]),
         ("SET hot.key_buffer_size = 1", &[(Session, "hot.key_buffer_size", "1")]),
@@ -357,7 +428,8 @@ fn set_statements() {
         let expected: Vec<_> = expected.iter().map(|(s, n, v)| (*s, (*n).to_owned(), (*v).to_owned())).collect();
         assert_eq!(set(sql), expected, "{sql}");
     }
-    for sql in ["SET", "SET a", "SET a = ", "SET a = 1 b = 2,", "SET NAMES", "SET SESSION TRANSACTION x", "SET a = 'b"] {
+    for sql in ["SET", "SET a", "SET a = ", "SET a = 1 b = 2,", "SET NAMES", "SET SESSION TRANSACTION x", "SET a = 'b"]
+    {
         assert_eq!(classify(sql).detail, Detail::Set(None), "{sql}");
     }
 }
@@ -367,9 +439,13 @@ fn details() {
     assert_eq!(classify("USE `a``b`;").detail, Detail::Use(b"a`b".to_vec()));
     assert_eq!(classify("use shop").detail, Detail::Use(b"shop".to_vec()));
     for (sql, target) in [
-        ("KILL 5", KillTarget::Connection(5)), ("KILL CONNECTION 5;", KillTarget::Connection(5)),
-        ("KILL HARD QUERY 6", KillTarget::Query(6)), ("KILL QUERY ID 6", KillTarget::Other),
-        ("KILL USER a", KillTarget::Other), ("KILL @a", KillTarget::Other), ("KILL 5 + 1", KillTarget::Other),
+        ("KILL 5", KillTarget::Connection(5)),
+        ("KILL CONNECTION 5;", KillTarget::Connection(5)),
+        ("KILL HARD QUERY 6", KillTarget::Query(6)),
+        ("KILL QUERY ID 6", KillTarget::Other),
+        ("KILL USER a", KillTarget::Other),
+        ("KILL @a", KillTarget::Other),
+        ("KILL 5 + 1", KillTarget::Other),
         ("KILL 99999999999999999999", KillTarget::Other),
     ] {
         assert_eq!(classify(sql).detail, Detail::Kill(target), "{sql}");
@@ -383,8 +459,13 @@ fn details() {
 
 #[test]
 fn hints() {
-    for sql in ["/* pointsman: primary */ SELECT 1", "SELECT 1 /* pointsman: primary */;", "-- pointsman: primary\nSELECT 1",
-        "SELECT 1 # pointsman: primary", "/* a */ /* pointsman: primary */ SELECT 1 /* b */"] {
+    for sql in [
+        "/* pointsman: primary */ SELECT 1",
+        "SELECT 1 /* pointsman: primary */;",
+        "-- pointsman: primary\nSELECT 1",
+        "SELECT 1 # pointsman: primary",
+        "/* a */ /* pointsman: primary */ SELECT 1 /* b */",
+    ] {
         let found = classify(sql);
         assert!(found.hint.primary, "{sql}");
         assert_eq!(found.fingerprint, classify("SELECT 1").fingerprint, "{sql}");
@@ -403,20 +484,28 @@ fn tables_are_listed() {
 #[test]
 fn one_fingerprint() {
     for group in [
-        &["SELECT a FROM t WHERE b = 1", "SELECT  a\nFROM t /* c */ WHERE b='x' -- d", "SELECT a FROM t WHERE b=-1.5e3;"][..],
-        &["SELECT a FROM t WHERE b IN (1)", "SELECT a FROM t WHERE b in_ (1)".split_at(0).0, "SELECT a FROM t WHERE b IN (1, -2,'c')"][..],
+        &[
+            "SELECT a FROM t WHERE b = 1",
+            "SELECT  a\nFROM t /* c */ WHERE b='x' -- d",
+            "SELECT a FROM t WHERE b=-1.5e3;",
+        ][..],
+        &["SELECT a FROM t WHERE b IN (1)", "SELECT a FROM t WHERE b IN (1, -2,'c')"][..],
         &["INSERT INTO t (a, b) VALUES (1, NULL)", "INSERT INTO t(a,b) VALUES (NULL,2),(3,'x') , (4, 5)"][..],
         &["INSERT INTO t VALUES (1, NOW(), 2)", "INSERT INTO t VALUES (1,NOW(),2),(3, NOW(), NULL)"][..],
     ] {
-        let all: Vec<_> = group.iter().filter(|sql| !sql.is_empty()).map(|sql| classify(sql)).collect();
+        let all: Vec<_> = group.iter().map(|sql| classify(sql)).collect();
         for one in &all {
             assert_eq!(one.fingerprint, all[0].fingerprint, "{} {}", one.shape.normalised, all[0].shape.normalised);
         }
     }
     for (a, b) in [
-        ("SELECT a", "SELECT b"), ("SELECT last_insert_id()", "SELECT last_insert_id(1)"),
-        ("SELECT count(a)", "SELECT count (a)"), ("SELECT /*+ A */ 1", "SELECT /*+ B */ 1"), ("SELECT 1", "SELECT 1 FOR UPDATE"),
-        ("SELECT a - b", "SELECT a + b"), ("SELECT 1;", "SELECT 1;;"),
+        ("SELECT a", "SELECT b"),
+        ("SELECT last_insert_id()", "SELECT last_insert_id(1)"),
+        ("SELECT count(a)", "SELECT count (a)"),
+        ("SELECT /*+ A */ 1", "SELECT /*+ B */ 1"),
+        ("SELECT 1", "SELECT 1 FOR UPDATE"),
+        ("SELECT a - b", "SELECT a + b"),
+        ("SELECT 1;", "SELECT 1;;"),
     ] {
         assert_ne!(classify(a).fingerprint, classify(b).fingerprint, "{a} {b}");
     }
@@ -431,7 +520,8 @@ fn huge_statements() {
     is(&format!("SELECT * FROM t WHERE a IN ({strings})"), None);
     let chain = vec!["1"; 45_000].join("+");
     is(&format!("SELECT {chain}"), Some(PrimaryCause::Unparsed));
-    for (open, close) in [("(", ")"), ("NOT ", ""), ("- ", ""), ("f(", ")"), ("(SELECT ", ")"), ("CASE WHEN ", " END")] {
+    for (open, close) in [("(", ")"), ("NOT ", ""), ("- ", ""), ("f(", ")"), ("(SELECT ", ")"), ("CASE WHEN ", " END")]
+    {
         let sql = format!("SELECT {}1{}", open.repeat(3000), close.repeat(3000));
         assert_ne!(classify(&sql).shape.cause, None);
     }
@@ -441,8 +531,14 @@ fn huge_statements() {
 #[test]
 fn flat_chains_fit_the_stack() {
     let run = || {
-        for (head, link) in [("SELECT a", "+a"), ("SELECT a", " OR a"), ("SELECT 1", " UNION SELECT 1"), ("SELECT a", "||a"), ("SELECT a FROM a", ",a")] {
-            let count = (16 * 1024 - 20) / (link.len() + 2);
+        for (head, link) in [
+            ("SELECT a", "+a"),
+            ("SELECT a", " OR a"),
+            ("SELECT 1", " UNION SELECT 1"),
+            ("SELECT a", "||a"),
+            ("SELECT a FROM a", ",a"),
+        ] {
+            let count = 16_360 / link.len().saturating_add(2);
             classify(&format!("{head}{}", link.repeat(count)));
         }
     };
@@ -508,4 +604,158 @@ fn golden_routes() {
         }
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_context() -> impl Strategy<Value = SqlContext> {
+        (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(ansi_quotes, no_backslash_escapes, multibyte)| {
+            SqlContext {
+                mode: SqlMode { ansi_quotes, no_backslash_escapes, oracle: false },
+                charset: if multibyte { Charset::Multibyte } else { Charset::AsciiSafe },
+            }
+        })
+    }
+
+    /// Pieces that mean something to the lexer, in any order.
+    fn any_text() -> impl Strategy<Value = Vec<u8>> {
+        let pieces: Vec<&'static [u8]> = vec![
+            b"SELECT ",
+            b"FOR ",
+            b"UPDATE ",
+            b"'",
+            b"\"",
+            b"`",
+            b"\\",
+            b"/*",
+            b"*/",
+            b"/*!",
+            b"/*M!",
+            b"50000 ",
+            b"-- ",
+            b"--",
+            b"#",
+            b"\n",
+            b"(",
+            b")",
+            b",",
+            b";",
+            b".",
+            b"@",
+            b"@@",
+            b":=",
+            b"?",
+            b"1",
+            b"0x1f",
+            b"1e5",
+            b"x'",
+            b"b'",
+            b"N'",
+            b"_utf8",
+            b"t ",
+            b"FROM ",
+            b"INTO ",
+            b"WITH ",
+            b"SET ",
+            b"NULL",
+            b"\0",
+            b"\xa0",
+            b"/*+ ",
+            b"*",
+            b"-",
+            b"$",
+            b"=",
+            b"f",
+            b"count",
+            b" ",
+            b"LAST_INSERT_ID",
+            b"SHOW ",
+            b"EXPLAIN ",
+            b"DROP TABLE ",
+            b"KILL ",
+            b"USE ",
+            b"NAMES ",
+        ];
+        prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..200),
+            prop::collection::vec(prop::sample::select(pieces), 0..60).prop_map(|pieces| pieces.concat()),
+        ]
+    }
+
+    fn spaced(sql: &str, gaps: &[u8]) -> String {
+        let mut out = String::new();
+        for (word, gap) in sql.split(' ').zip(gaps.iter().cycle()) {
+            out.push_str(word);
+            out.push_str(match gap % 6 {
+                0 => " ",
+                1 => "\n\t",
+                2 => " /* c */ ",
+                3 => " -- c\n",
+                4 => " # c\n ",
+                _ => "/**/",
+            });
+        }
+        out
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_bytes_are_classified(sql in any_text(), context in any_context()) {
+            let classifier = classifier();
+            let mut scratch = Vec::new();
+            let first = classifier.classify(&sql, context, &mut scratch);
+            let second = classifier.classify(&sql, context, &mut scratch);
+            prop_assert_eq!(first.fingerprint, second.fingerprint);
+            prop_assert_eq!(first.shape, second.shape);
+            prop_assert_eq!(first.detail, second.detail);
+        }
+
+        /// Texts that share a fingerprint share the verdict that each has alone.
+        #[test]
+        fn one_fingerprint_is_one_verdict(a in any_text(), cut in any::<prop::sample::Index>(), literal in "[0-9]{1,3}|'[a-z*/;#-]{0,6}'|NULL") {
+            let mut b = a.clone();
+            let at = cut.index(b.len().saturating_add(1));
+            b.splice(at..at, literal.into_bytes());
+            let (a, b) = (classify_in(&a, SqlContext::default()), classify_in(&b, SqlContext::default()));
+            if a.fingerprint == b.fingerprint {
+                prop_assert_eq!(a.shape.cause.is_none(), b.shape.cause.is_none());
+                prop_assert_eq!(a.shape.kind, b.shape.kind);
+                prop_assert_eq!(a.shape.effects, b.shape.effects);
+            }
+        }
+
+        #[test]
+        fn blanks_comments_and_literals_do_not_matter(gaps in prop::collection::vec(any::<u8>(), 1..20), n in 0_u32..9999, s in "[a-z ;#]{0,8}") {
+            let sql = "SELECT a , f ( b ) FROM t WHERE c = 1 AND d IN ( 'x' , 2 ) ORDER BY e";
+            let other = spaced(sql, &gaps).replace('1', &n.to_string()).replace("'x'", &format!("'{s}'"));
+            let (a, b) = (classify(sql), classify(&other));
+            prop_assert_eq!(a.fingerprint, b.fingerprint, "{} {}", a.shape.normalised, b.shape.normalised);
+        }
+
+        /// A harmful construct in any place where it is code is never part of a proven read.
+        #[test]
+        fn an_injected_construct_is_found(
+            gaps in prop::collection::vec(any::<u8>(), 1..20),
+            outer in prop::sample::select(vec![
+                "SELECT * FROM t {}", "( SELECT * FROM t {} )", "SELECT * FROM ( SELECT a FROM t {} ) d",
+                "WITH c AS ( SELECT a FROM t {} ) SELECT * FROM c", "SELECT 1 UNION ( SELECT a FROM t {} )",
+                "SELECT a FROM t WHERE b = ' -- ' AND c IN ( SELECT d FROM u {} )", "EXPLAIN SELECT * FROM t {}",
+                "SELECT * FROM t /*! {} */", "SELECT * FROM t /*!50000 {} */", "SELECT * FROM t /*M!100100 {} */",
+            ]),
+            construct in prop::sample::select(vec![
+                "FOR UPDATE", "for share", "LOCK IN SHARE MODE", "INTO @a", "INTO OUTFILE 'x'", "WHERE ( @a := 1 )",
+                "WHERE evil ( 1 )", "WHERE x . `evil` ( 1 )", "WHERE GET_LOCK ( 'a' , 1 )", "WHERE NEXT VALUE FOR s",
+                "; DELETE FROM t", "WHERE @@read_only", "ORDER BY evil ( a )", "LIMIT 1 FOR UPDATE",
+            ]),
+        ) {
+            let sql = spaced(&outer.replace("{}", construct), &gaps);
+            let found = classify(&sql);
+            prop_assert_ne!(found.shape.cause, None, "{}", sql);
+        }
+    }
 }
