@@ -322,11 +322,16 @@ impl<'a> Lexer<'a> {
                     end = end.saturating_add(1);
                 }
             }
-            Some(b'\'' | b'"') => match self.quoted(1, !self.mode.no_backslash_escapes) {
-                Some(length) => (Kind::UserVariable, self.take(length)),
-                None => (Kind::Broken, self.take(usize::MAX)),
-            },
-            Some(b'`') => match self.quoted(1, false) {
+            // Under ANSI_QUOTES a name in double quotes has no escapes.
+            Some(quote @ (b'\'' | b'"'))
+                if !(quote == b'"' && self.mode.ansi_quotes) && !self.mode.no_backslash_escapes =>
+            {
+                match self.quoted(1, true) {
+                    Some(length) => (Kind::UserVariable, self.take(length)),
+                    None => (Kind::Broken, self.take(usize::MAX)),
+                }
+            }
+            Some(b'\'' | b'"' | b'`') => match self.quoted(1, false) {
                 Some(length) => (Kind::UserVariable, self.take(length)),
                 None => (Kind::Broken, self.take(usize::MAX)),
             },

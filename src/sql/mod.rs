@@ -18,6 +18,8 @@ mod functions;
 mod hint;
 mod kind;
 mod lexer;
+#[cfg(test)]
+mod properties;
 mod render;
 mod scan;
 mod set;
