@@ -86,6 +86,9 @@ pub(super) fn normalise(sql: &[u8], context: SqlContext, out: &mut Vec<u8>) -> N
                 }
             }
             (Kind::Operator, b"." | b";") => out.extend_from_slice(token.text),
+            // What does not end may hold anything, also what must not be logged.
+            (Kind::Broken, [b'\'' | b'"' | b'`' | b'@' | b'n' | b'N', ..]) => out.extend_from_slice(b" '?"),
+            (Kind::Broken, [b'/', b'*', ..] | [b'-', ..] | [b'#', ..]) => out.extend_from_slice(b" /*?"),
             _ => {
                 space(out);
                 out.extend_from_slice(token.text);

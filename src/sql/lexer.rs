@@ -69,11 +69,6 @@ impl Token<'_> {
     pub(super) const fn is_name(&self) -> bool {
         matches!(self.kind, Kind::Word { .. } | Kind::Quoted)
     }
-
-    /// Whether it is a value by itself.
-    pub(super) const fn is_literal(&self) -> bool {
-        matches!(self.kind, Kind::Text | Kind::Number | Kind::Placeholder)
-    }
 }
 
 const OTHER: u8 = 0;
@@ -189,21 +184,20 @@ impl<'a> Lexer<'a> {
     /// The length of a quoted thing that starts at `from` (at its opening quote), measured from the start of the rest.
     /// None: it does not end.
     fn quoted(&self, from: usize, escapes: bool) -> Option<usize> {
-        let mut bytes = self.rest.iter().enumerate().skip(from);
-        let (_, &quote) = bytes.next()?;
-        while let Some((at, &byte)) = bytes.next() {
-            if byte == quote {
-                let end = at.saturating_add(1);
-                if self.byte(end) == Some(quote) {
-                    bytes.next();
-                } else {
-                    return Some(end);
-                }
-            } else if escapes && byte == b'\\' {
-                bytes.next();
+        let (&quote, mut rest) = self.rest.get(from..)?.split_first()?;
+        loop {
+            let at = if escapes {
+                rest.iter().position(|&byte| byte == quote || byte == b'\\')?
+            } else {
+                rest.iter().position(|&byte| byte == quote)?
+            };
+            let (found, tail) = rest.get(at..)?.split_first()?;
+            if *found == quote && tail.first() != Some(&quote) {
+                return Some(self.rest.len().saturating_sub(tail.len()));
             }
+            // Past the second of a doubled quote, or what a backslash escapes.
+            rest = tail.get(1..)?;
         }
-        None
     }
 
     fn quote(&mut self) -> (Kind, &'a [u8]) {
@@ -327,11 +321,16 @@ impl<'a> Lexer<'a> {
                     end = end.saturating_add(1);
                 }
             }
-            Some(b'\'' | b'"') => match self.quoted(1, !self.mode.no_backslash_escapes) {
-                Some(length) => (Kind::UserVariable, self.take(length)),
-                None => (Kind::Broken, self.take(usize::MAX)),
-            },
-            Some(b'`') => match self.quoted(1, false) {
+            // Under ANSI_QUOTES a name in double quotes has no escapes.
+            Some(quote @ (b'\'' | b'"'))
+                if !(self.mode.no_backslash_escapes || (quote == b'"' && self.mode.ansi_quotes)) =>
+            {
+                match self.quoted(1, true) {
+                    Some(length) => (Kind::UserVariable, self.take(length)),
+                    None => (Kind::Broken, self.take(usize::MAX)),
+                }
+            }
+            Some(b'\'' | b'"' | b'`') => match self.quoted(1, false) {
                 Some(length) => (Kind::UserVariable, self.take(length)),
                 None => (Kind::Broken, self.take(usize::MAX)),
             },
@@ -394,6 +393,8 @@ impl<'a> Lexer<'a> {
     fn special(&mut self, byte: u8) -> (Kind, &'a [u8]) {
         match (byte, self.byte(1)) {
             (b'-', Some(b'-')) if self.byte(2).is_none_or(|next| next <= b' ' || next == 0x7f) => self.line_comment(),
+            // In latin1 0xA0 is a blank, so this may be a comment.
+            (b'-', Some(b'-')) if self.byte(2).is_some_and(|next| !next.is_ascii()) => (Kind::Broken, self.take(2)),
             (b'#', _) => self.line_comment(),
             (b'/', Some(b'*')) => self.block_comment(),
             (b'*', Some(b'/')) if self.executable.is_some() => {

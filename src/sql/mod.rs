@@ -19,6 +19,8 @@ mod hint;
 mod kind;
 mod lexer;
 mod named;
+#[cfg(test)]
+mod properties;
 mod render;
 mod scan;
 mod set;

@@ -4,6 +4,8 @@
 //! This text decides nothing alone: the verdict of `scan` on the original tokens stands beside it, so a rewriting here
 //! need not keep the meaning, only the structure.
 
+use std::iter::Peekable;
+
 use super::lexer::{Kind, Token};
 use super::scan::unquote;
 
@@ -44,20 +46,78 @@ const MODIFIERS: &[&str] = &[
     "HIGH_PRIORITY",
 ];
 
+/// Keywords of other dialects, and of MySQL where no query has them, that MySQL takes for names and `sqlparser` does not.
+const NAMES: &[&str] = &[
+    "ANTI",
+    "ASOF",
+    "CLUSTER",
+    "CONNECT",
+    "DISTRIBUTE",
+    "FINAL",
+    "FORMAT",
+    "GLOBAL",
+    "MINUS",
+    "PIVOT",
+    "PREWHERE",
+    "QUALIFY",
+    "SAMPLE",
+    "SEMI",
+    "SETTINGS",
+    "SORT",
+    "START",
+    "TOP",
+    "UNPIVOT",
+    "VIEW",
+];
+
 /// The text for `sqlparser`. None: too long, or it holds what nobody can read.
 pub(super) fn render<'a>(tokens: impl Iterator<Item = Token<'a>> + Clone) -> Option<String> {
     let mut out = String::with_capacity(256);
     let mut previous: Option<Token<'a>> = None;
+    // For each open parenthesis, whether it holds joined tables.
+    let mut joined = Vec::new();
     let mut rest = tokens.peekable();
     while let Some(token) = rest.next() {
         let next = rest.peek();
-        push(&mut out, &token, previous.as_ref(), next)?;
+        if token.is("CHARACTER") && next.is_some_and(|next| next.is("SET")) {
+            // CAST(a AS CHAR CHARACTER SET utf8mb4)
+            rest.next();
+            rest.next();
+            continue;
+        }
+        if token.is("FOR") && next.is_some_and(|next| next.is("SYSTEM_TIME")) {
+            system_time(&mut rest);
+            continue;
+        }
+        match token.text {
+            b"(" => joined.push(previous.is_some_and(|previous| previous.is_any(&["JOIN", "FROM"]))),
+            b")" => drop(joined.pop()),
+            _ => {}
+        }
+        if token.is_operator(b",") && joined.last() == Some(&true) {
+            // `LEFT JOIN (a, b)`
+            out.push_str("CROSS JOIN ");
+        } else {
+            push(&mut out, &token, previous.as_ref(), next)?;
+        }
         previous = Some(token);
         if out.len() > LONGEST {
             return None;
         }
     }
     Some(out)
+}
+
+/// MariaDB's `FOR SYSTEM_TIME ALL` and `AS OF [TIMESTAMP] literal`, read away after the FOR.
+fn system_time<'a>(rest: &mut Peekable<impl Iterator<Item = Token<'a>>>) {
+    rest.next();
+    if rest.next_if(|token| token.is("ALL")).is_none() {
+        rest.next_if(|token| token.is("AS"));
+        rest.next_if(|token| token.is("OF"));
+        rest.next_if(|token| token.is_any(&["TIMESTAMP", "TRANSACTION"]));
+        // Anything but a value is left for `sqlparser` to stumble over.
+        rest.next_if(|token| matches!(token.kind, Kind::Text | Kind::Number | Kind::Placeholder | Kind::UserVariable));
+    }
 }
 
 fn push(out: &mut String, token: &Token<'_>, previous: Option<&Token<'_>>, next: Option<&Token<'_>>) -> Option<()> {
@@ -71,11 +131,12 @@ fn push(out: &mut String, token: &Token<'_>, previous: Option<&Token<'_>>, next:
         Kind::Number | Kind::Placeholder => literal(out, "1"),
         Kind::Quoted => {
             out.push('`');
-            out.push_str(&String::from_utf8_lossy(&unquote(token.text)).replace('`', "_").replace('\\', "_"));
+            out.push_str(&String::from_utf8_lossy(&unquote(token.text)).replace(['`', '\\'], "_"));
             out.push_str("` ");
         }
         Kind::UserVariable => out.push_str("@v "),
         Kind::SystemVariable => out.push_str("@@v "),
+        Kind::Operator if token.text == b"!" => out.push_str("NOT "),
         Kind::Operator => {
             if matches!(token.text, b"." | b"(") && out.ends_with(' ') {
                 out.pop();
@@ -92,9 +153,10 @@ fn push(out: &mut String, token: &Token<'_>, previous: Option<&Token<'_>>, next:
     Some(())
 }
 
-/// A literal; one that follows another in a list stands for both.
+/// A literal; those that follow two others in a list go.
 fn literal(out: &mut String, text: &str) {
-    for before in ["'x' , ", "1 , "] {
+    // Two stay, for what must have two arguments.
+    for before in ["'x' , 'x' , ", "1 , 1 , ", "'x' , 1 , ", "1 , 'x' , "] {
         if out.ends_with(before) {
             let length = out.len().saturating_sub(2);
             out.truncate(length);
@@ -130,7 +192,9 @@ fn word(
         // A character set introducer.
         return Some(());
     }
-    if token.is("MOD") && !calls {
+    if !calls && token.is_any(NAMES) {
+        out.push_str(&format!("`{text}` "));
+    } else if token.is("MOD") && !calls {
         out.push_str("% ");
     } else if token.is("TABLE") && begins && next.is_some_and(Token::is_name) {
         out.push_str("SELECT * FROM ");
@@ -138,8 +202,10 @@ fn word(
         if !previous.is_some_and(|previous| previous.is_any(&["SELECT", "DISTINCT", "ALL", "HIGH_PRIORITY"])) {
             out.push_str("JOIN ");
         }
-    } else if token.is_any(MODIFIERS) {
+    } else if token.is_any(MODIFIERS) || (token.is("SOUNDS") && next.is_some_and(|next| next.is("LIKE"))) {
         // Nothing.
+    } else if token.is_any(&["LEADING", "TRAILING", "BOTH"]) && next.is_some_and(|next| next.is("FROM")) {
+        out.push_str("BOTH 'x' ");
     } else if token.is_any(COMPOSITE_UNITS) {
         out.push_str("DAY ");
     } else {

@@ -224,11 +224,11 @@ impl<'d, 'a> Scan<'d, 'a> {
             }
             (6, b'D') if token.is("DELETE") => self.findings.blame(PrimaryCause::NotARead, token.text),
             (9, b'P') if token.is("PROCEDURE") => self.findings.blame(PrimaryCause::NotARead, token.text),
-            (3, b'F') if token.is("FOR") => {
-                if self.was(0, "VALUE") && (self.was(1, "NEXT") || self.was(1, "PREVIOUS")) {
-                    self.findings.blame(PrimaryCause::Sequence, b"VALUE FOR");
-                    self.findings.effects |= Effects::USES_SEQUENCE;
-                }
+            (3, b'F')
+                if token.is("FOR") && self.was(0, "VALUE") && (self.was(1, "NEXT") || self.was(1, "PREVIOUS")) =>
+            {
+                self.findings.blame(PrimaryCause::Sequence, b"VALUE FOR");
+                self.findings.effects |= Effects::USES_SEQUENCE;
             }
             (5, b'L') if token.is("LIMIT") => self.findings.effects |= Effects::HAS_LIMIT,
             (5, b'F') if token.is("FETCH") => self.findings.effects |= Effects::HAS_LIMIT,
@@ -264,6 +264,8 @@ impl<'d, 'a> Scan<'d, 'a> {
             "call",
             "sql_calc_found_rows",
             "as",
+            "limit",
+            "fetch",
             "information_schema",
             "performance_schema",
             "mysql",
