@@ -1,1 +1,284 @@
-//! app
+//! The composition root: builds all parts in reading order and passes each what it needs. No part reaches out.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use arc_swap::ArcSwap;
+use prometheus::Registry;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admin::{HttpServer, Ready};
+use crate::backend::{Account, BackendError, OnConnect, Pools, read_greeting};
+use crate::clock;
+use crate::cluster::{Cluster, ServerId};
+use crate::config::{Config, MonitorConfig};
+use crate::monitor::Monitor;
+use crate::proxy::{Clients, Greetings, Listener, Poke, Shared, User, janitor};
+use crate::routing::Policy;
+use crate::session::PinCause;
+use crate::sql::Classifier;
+use crate::telemetry::{ConnectResult, Metrics, PoolSample, PoolStatus};
+use crate::wire::auth::caching_sha2::KeyPair;
+
+/// How long a start waits for the servers to be seen, so that the first client finds them known.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
+
+/// A proxy that runs.
+pub struct RunningProxy {
+    shared: Arc<Shared>,
+    listen: SocketAddr,
+    http: Option<HttpServer>,
+    /// Set: no new clients, and those that depend on nothing leave.
+    drain: CancellationToken,
+    /// Set: everyone leaves at once.
+    cut: CancellationToken,
+    /// Clients.
+    clients: TaskTracker,
+    /// Monitor and housekeeping.
+    stop: CancellationToken,
+    helpers: TaskTracker,
+}
+
+/// Starts a proxy. Needs a tokio runtime.
+///
+/// # Errors
+/// When an address cannot be bound, or the system has no randomness.
+pub async fn start(mut config: Config) -> anyhow::Result<RunningProxy> {
+    watch_as_first_user(&mut config);
+    let cluster = Cluster::from_config(&config);
+    let names: Vec<Arc<str>> = cluster.servers().iter().map(|server| server.name.clone()).collect();
+    let registry = Registry::new();
+    let pins: Vec<&'static str> = PinCause::ALL.iter().map(|cause| cause.as_str()).collect();
+    let metrics = Arc::new(Metrics::register(&registry, &names, &pins).context("metrics")?);
+
+    let counted = metrics.clone();
+    let on_connect: OnConnect = Arc::new(move |server, error| counted.backend_connected(server, result_of(error)));
+    let pools = Pools::new(&config, &cluster, &on_connect);
+    let classifier = Classifier::new(config.routing.shape_cache, random_keys()?, &config.routing.read_functions);
+    let users = config
+        .users
+        .iter()
+        .map(|user| {
+            let account = Account { user: user.name.as_str().into(), password: user.password.clone() };
+            let max_connections = user.max_connections;
+            let entry = User { account, connections: AtomicU32::new(0), max_connections };
+            (user.name.clone().into_bytes(), Arc::new(entry))
+        })
+        .collect::<HashMap<_, _>>();
+    let shared = Arc::new(Shared {
+        policy: Policy::new(&config),
+        cluster: Arc::new(ArcSwap::from_pointee(cluster)),
+        pools,
+        classifier,
+        metrics: metrics.clone(),
+        users,
+        keys: random_keys()?,
+        rsa: KeyPair::generate().context("no randomness for an RSA key")?,
+        clients: Clients::default(),
+        greetings: Greetings::default(),
+        started: clock::now(),
+        last_global_write: AtomicU64::new(0),
+        config,
+    });
+    metrics.watch_pools(Arc::new(Usage(shared.clone())));
+
+    let (drain, cut, stop) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
+    let (clients, helpers) = (TaskTracker::new(), TaskTracker::new());
+    // The ports first: one that is taken must be known at once.
+    let listener = Listener::bind(&shared.config.proxy.listen)
+        .await
+        .with_context(|| format!("proxy.listen: cannot listen on {}", shared.config.proxy.listen))?;
+    let listen = listener.local_addr()?;
+    let http = match &shared.config.http.listen {
+        Some(address) => Some(
+            HttpServer::start(address, registry, ready(&shared, &drain))
+                .with_context(|| format!("http.listen: cannot listen on {address}"))?,
+        ),
+        None => None,
+    };
+    let monitor = Monitor::start(&shared.config, shared.cluster.clone(), metrics, stop.clone(), &helpers);
+    helpers.spawn(janitor(shared.clone(), stop.clone()));
+    helpers.spawn(follow_greeting(shared.clone(), stop.clone()));
+    first_look(&shared, monitor.generation()).await;
+    clients.spawn(listener.serve(shared.clone(), clients.clone(), drain.clone(), cut.clone()));
+    tracing::info!(
+        listen = %listen,
+        http = http.as_ref().map(|http| tracing::field::display(http.local_addr())),
+        version = env!("CARGO_PKG_VERSION"),
+        "pointsman serves"
+    );
+    Ok(RunningProxy { shared, listen, http, drain, cut, clients, stop, helpers })
+}
+
+impl RunningProxy {
+    /// Where clients connect.
+    #[must_use]
+    pub fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// Where metrics and health are served.
+    #[must_use]
+    pub fn http(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(HttpServer::local_addr)
+    }
+
+    /// What its sessions share; for tests.
+    #[must_use]
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// No new clients; those that depend on nothing leave, running statements and open transactions finish, up to
+    /// `proxy.drain_timeout` or until `hurry`. False: something had to be cut.
+    pub async fn drain(&self, hurry: impl Future<Output = ()>) -> bool {
+        self.drain.cancel();
+        self.clients.close();
+        for client in self.shared.clients.all() {
+            client.poke(Poke::Drain);
+        }
+        let limit = self.shared.config.proxy.drain_timeout;
+        tokio::select! {
+            () = self.clients.wait() => true,
+            () = tokio::time::sleep(limit) => false,
+            () = hurry => false,
+        }
+    }
+
+    /// Ends everything at once. Call [`Self::drain`] before.
+    pub async fn stop(self) {
+        self.drain.cancel();
+        self.cut.cancel();
+        self.clients.close();
+        self.clients.wait().await;
+        self.stop.cancel();
+        self.helpers.close();
+        self.helpers.wait().await;
+        if let Some(http) = self.http {
+            http.stop();
+        }
+    }
+}
+
+/// Without a monitor account the first user watches; `check` says so.
+fn watch_as_first_user(config: &mut Config) {
+    if config.monitor.user.is_none()
+        && let Some(first) = config.users.first()
+    {
+        config.monitor = MonitorConfig {
+            user: Some(first.name.clone()),
+            password: first.password.clone(),
+            ..config.monitor.clone()
+        };
+    }
+}
+
+fn random_keys() -> io::Result<[u64; 2]> {
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| io::Error::other("the system has no randomness"))?;
+    let whole = u128::from_le_bytes(bytes);
+    Ok([
+        u64::try_from(whole >> 64).unwrap_or_default(),
+        u64::try_from(whole & u128::from(u64::MAX)).unwrap_or_default(),
+    ])
+}
+
+fn result_of(error: Option<&BackendError>) -> ConnectResult {
+    match error {
+        None => ConnectResult::Ok,
+        Some(BackendError::Connect { .. } | BackendError::Lost { .. }) => ConnectResult::Network,
+        Some(BackendError::ConnectTimeout { .. }) => ConnectResult::Timeout,
+        Some(BackendError::Refused { error, .. }) if matches!(error.code, 1040 | 1203 | 1226) => ConnectResult::Full,
+        Some(BackendError::Refused { .. } | BackendError::Plugin { .. }) => ConnectResult::Denied,
+        Some(BackendError::PoolFull { .. } | BackendError::Protocol { .. } | BackendError::State { .. }) => {
+            ConnectResult::Error
+        }
+    }
+}
+
+/// Ready: not draining, and a primary is up.
+fn ready(shared: &Arc<Shared>, drain: &CancellationToken) -> Ready {
+    let (shared, drain) = (shared.clone(), drain.clone());
+    Arc::new(move || {
+        if drain.is_cancelled() {
+            return Err("pointsman is shutting down".to_owned());
+        }
+        match shared.cluster.load().primary() {
+            Some(primary) if primary.state.is_up() => Ok(()),
+            Some(primary) => Err(format!("the primary `{}` is not up", primary.name)),
+            None => Err("no primary is configured".to_owned()),
+        }
+    })
+}
+
+/// Waits until every server was looked at once, or for [`FIRST_LOOK`].
+async fn first_look(shared: &Arc<Shared>, mut generation: tokio::sync::watch::Receiver<u64>) {
+    let all = async {
+        loop {
+            let observed = shared.cluster.load().servers().iter().all(|server| server.state.observed.is_some());
+            if observed && shared.greetings.is_known() {
+                return;
+            }
+            let _ = tokio::time::timeout(Duration::from_millis(20), generation.changed()).await;
+        }
+    };
+    if tokio::time::timeout(FIRST_LOOK, all).await.is_err() {
+        tracing::warn!("not every server was seen yet; clients are served all the same");
+    }
+}
+
+/// Learns the primary's greeting, which clients get to see as pointsman's, and looks again now and then: an upgraded
+/// server has another version.
+async fn follow_greeting(shared: Arc<Shared>, stop: CancellationToken) {
+    loop {
+        let primary = shared.cluster.load().primary().map(|primary| primary.id);
+        let server = primary.and_then(|id: ServerId| shared.pools.server(id));
+        let mut again = Duration::from_millis(200);
+        if let Some(server) = server {
+            let limit = shared.config.pools.connect_timeout;
+            match read_greeting(server.name(), server.address(), limit).await {
+                Ok(greeting) => {
+                    shared.greetings.keep(greeting);
+                    again = Duration::from_secs(60);
+                }
+                Err(error) => tracing::debug!(%error, "no greeting from the primary"),
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(again) => {}
+        }
+    }
+}
+
+/// The pools' fill, for `/metrics`.
+struct Usage(Arc<Shared>);
+
+impl PoolStatus for Usage {
+    fn pools(&self) -> Vec<PoolSample> {
+        let classifier = &self.0.classifier;
+        self.0.metrics.shapes(classifier.hits(), classifier.misses());
+        let sample = |server: &Arc<crate::backend::ServerPools>| {
+            let (busy, idle) = server.usage();
+            PoolSample {
+                server: server.name().clone(),
+                busy: busy as u64,
+                idle: idle as u64,
+                waiting: u64::from(server.waiting()),
+            }
+        };
+        self.0.pools.servers().iter().map(sample).collect()
+    }
+}
+
+impl std::fmt::Debug for RunningProxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RunningProxy").field("listen", &self.listen).finish_non_exhaustive()
+    }
+}

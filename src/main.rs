@@ -1,3 +1,7 @@
-//! The `pointsman` program: see the library crate.
+//! The `pointsman` program; everything is in the library crate.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pointsman::cli::main()
+}

@@ -16,4 +16,5 @@ mod shared;
 
 pub use clients::{ClientHandle, Clients, Poke};
 pub use listener::Listener;
+pub(crate) use listener::janitor;
 pub use shared::{Greetings, Shared, User};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{RouteReason, Surroundings};
-use crate::cluster::{Health, Lag, Server, ServerId};
+use crate::cluster::{Lag, Server, ServerId};
 
 /// A replica of `pool` that is up, replicates and lags no more than `max_lag`.
 ///
@@ -18,12 +18,13 @@ pub(super) fn choose(pool: &str, max_lag: Duration, around: Surroundings<'_>) ->
             continue;
         }
         any = true;
-        if replica.state.health != Health::Up {
+        if !replica.state.is_up() {
             continue;
         }
         up = true;
-        let Lag::Known(lag) = replica.state.lag else {
-            running |= replica.state.lag == Lag::Unknown;
+        let seen = replica.state.lag_at(around.now, around.policy.stale_after);
+        let Lag::Known(lag) = seen else {
+            running |= seen == Lag::Unknown;
             continue;
         };
         running = true;

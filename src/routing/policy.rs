@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::SessionView;
+use crate::cluster::Rules;
 use crate::config::{Config, Consistency, Fallback, RuleConfig, RuleTarget};
 use crate::sql::{Classified, Fingerprint};
 
@@ -21,6 +22,8 @@ pub struct Policy {
     pub max_lag: Duration,
     /// The default pool's.
     pub fallback: Fallback,
+    /// What the monitor saw longer ago is not trusted.
+    pub stale_after: Duration,
     /// The replica pools.
     pub pools: Vec<ReplicaPool>,
     /// The rules, in order.
@@ -70,6 +73,7 @@ impl Policy {
             sticky_window: config.routing.sticky_window,
             max_lag: config.routing.max_lag,
             fallback: config.routing.fallback,
+            stale_after: Rules::from_config(&config.monitor).stale_after,
             pools: config
                 .replica_pools
                 .iter()

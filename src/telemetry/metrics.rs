@@ -248,14 +248,10 @@ impl Metrics {
         inc(&self.retries, why as usize);
     }
 
-    /// A statement's shape was known.
-    pub fn shape_hit(&self) {
-        self.shape_hits.inc();
-    }
-
-    /// A statement had to be classified.
-    pub fn shape_miss(&self) {
-        self.shape_misses.inc();
+    /// The shape cache's own counts, which only grow; called now and then.
+    pub fn shapes(&self, hits: u64, misses: u64) {
+        self.shape_hits.inc_by(hits.saturating_sub(self.shape_hits.get()));
+        self.shape_misses.inc_by(misses.saturating_sub(self.shape_misses.get()));
     }
 
     /// A statement waited so long for a connection to a server, also when it got none in the end.

@@ -1,0 +1,84 @@
+//! `pointsman check`: everything that is wrong with a configuration, at once; with `--connect` also the servers.
+
+use std::process::ExitCode;
+
+use super::load::ConfigArgs;
+use super::print;
+use crate::cluster::{Lag, Replication};
+use crate::config::{Config, ServerRole};
+use crate::monitor::probe_once;
+
+/// `pointsman check`.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Also log in to every server as the monitor, and look at read_only and replication
+    #[arg(long)]
+    connect: bool,
+}
+
+pub(super) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
+    let loaded = match args.config.load() {
+        Ok(loaded) => loaded,
+        Err(code) => return Ok(code),
+    };
+    print(&format!("{}\n", loaded.config.summary().trim_end()));
+    for note in &loaded.notes {
+        print(&format!("note: {note}\n"));
+    }
+    if !args.connect {
+        print("The configuration is good.\n");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let good = runtime.block_on(servers(&loaded.config));
+    print(if good {
+        "The configuration and the servers are good.\n"
+    } else {
+        "Not all servers are as they should be.\n"
+    });
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn servers(config: &Config) -> bool {
+    let mut good = true;
+    for server in &config.servers {
+        let line = match probe_once(server, config).await {
+            Err(reason) => {
+                good = false;
+                format!("{}: FAILED: {reason}", server.name)
+            }
+            Ok(seen) => {
+                let mut wrong = Vec::new();
+                match server.role {
+                    ServerRole::Primary if seen.read_only => wrong.push("the primary is read_only"),
+                    ServerRole::Replica if !seen.read_only => wrong.push("the replica is not read_only: set it"),
+                    ServerRole::Primary | ServerRole::Replica => {}
+                }
+                if server.role == ServerRole::Replica {
+                    match seen.replication {
+                        Replication::None => wrong.push("it replicates from nobody"),
+                        Replication::Stopped => wrong.push("replication is stopped"),
+                        Replication::Unknown => wrong.push("replication cannot be seen"),
+                        Replication::Running => {}
+                    }
+                }
+                if let Some(grant) = seen.missing_grant {
+                    wrong.push("the monitor's account lacks a privilege");
+                    wrong.push(grant);
+                }
+                good &= wrong.is_empty();
+                let lag = match seen.lag {
+                    Lag::Known(lag) => format!(", lag {} ms", lag.as_millis()),
+                    Lag::Stopped => ", lag unknown: stopped".to_owned(),
+                    Lag::Unknown => String::new(),
+                };
+                let verdict = if wrong.is_empty() { "ok".to_owned() } else { format!("WRONG: {}", wrong.join("; ")) };
+                format!("{}: {verdict} ({}{lag}, answered in {} ms)", server.name, seen.version, seen.took.as_millis())
+            }
+        };
+        print(&format!("{line}\n"));
+    }
+    good
+}
