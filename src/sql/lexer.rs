@@ -184,21 +184,20 @@ impl<'a> Lexer<'a> {
     /// The length of a quoted thing that starts at `from` (at its opening quote), measured from the start of the rest.
     /// None: it does not end.
     fn quoted(&self, from: usize, escapes: bool) -> Option<usize> {
-        let mut bytes = self.rest.iter().enumerate().skip(from);
-        let (_, &quote) = bytes.next()?;
-        while let Some((at, &byte)) = bytes.next() {
-            if byte == quote {
-                let end = at.saturating_add(1);
-                if self.byte(end) == Some(quote) {
-                    bytes.next();
-                } else {
-                    return Some(end);
-                }
-            } else if escapes && byte == b'\\' {
-                bytes.next();
+        let (&quote, mut rest) = self.rest.get(from..)?.split_first()?;
+        loop {
+            let at = if escapes {
+                rest.iter().position(|&byte| byte == quote || byte == b'\\')?
+            } else {
+                rest.iter().position(|&byte| byte == quote)?
+            };
+            let (found, tail) = rest.get(at..)?.split_first()?;
+            if *found == quote && tail.first() != Some(&quote) {
+                return Some(self.rest.len().saturating_sub(tail.len()));
             }
+            // Past the second of a doubled quote, or what a backslash escapes.
+            rest = tail.get(1..)?;
         }
-        None
     }
 
     fn quote(&mut self) -> (Kind, &'a [u8]) {
@@ -324,7 +323,7 @@ impl<'a> Lexer<'a> {
             }
             // Under ANSI_QUOTES a name in double quotes has no escapes.
             Some(quote @ (b'\'' | b'"'))
-                if !(quote == b'"' && self.mode.ansi_quotes) && !self.mode.no_backslash_escapes =>
+                if !(self.mode.no_backslash_escapes || (quote == b'"' && self.mode.ansi_quotes)) =>
             {
                 match self.quoted(1, true) {
                     Some(length) => (Kind::UserVariable, self.take(length)),
