@@ -156,7 +156,8 @@ fn must_be_primary(shape: &Shape, view: SessionView<'_>) -> Option<RouteReason> 
         return Some(RouteReason::Serializable);
     }
     // With `USE mysql` an unqualified table is one of the server's own.
-    if view.schema.is_some_and(is_server_schema) && shape.tables.iter().any(|table| table.schema.is_none()) {
+    let unqualified = || shape.kind == StatementKind::Show || shape.tables.iter().any(|table| table.schema.is_none());
+    if view.schema.is_some_and(is_server_schema) && unqualified() {
         return Some(RouteReason::ServerTable);
     }
     None
@@ -198,6 +199,8 @@ pub fn reason_of(cause: PrimaryCause, kind: StatementKind) -> RouteReason {
         PrimaryCause::SystemVariable => RouteReason::SystemVariable,
         PrimaryCause::ServerTable => RouteReason::ServerTable,
         PrimaryCause::ServerState => RouteReason::ServerState,
+        // SET in an executable comment is what every dump begins with.
+        PrimaryCause::ExecutableComment if kind == StatementKind::Set => RouteReason::SessionState,
         PrimaryCause::ExecutableComment => RouteReason::ExecutableComment,
         PrimaryCause::Multi => RouteReason::MultiStatement,
         PrimaryCause::Unparsed => RouteReason::Unparsed,

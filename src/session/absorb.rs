@@ -9,7 +9,7 @@ use super::plan::{Job, Request, Slot};
 use super::statements::{ClientStatement, StatementKey};
 use super::{Last, PinCause, Session};
 use crate::routing::Target;
-use crate::sql::{Assignment, Detail, Effects, Scope, StatementKind, Value};
+use crate::sql::{Assignment, Detail, Effects, PrimaryCause, Scope, StatementKind, Value};
 use crate::wire::statement::ClientStatementId;
 use crate::wire::{Outcome, Status};
 
@@ -216,8 +216,10 @@ impl Session {
         if let Some(classified) = &job.classified {
             match &classified.detail {
                 Detail::Set(assignments) if outcome.error.is_none() => {
+                    // A server skips an executable comment that is not for its version.
+                    let sure = classified.shape.cause != Some(PrimaryCause::ExecutableComment);
                     explained = match assignments {
-                        Some(assignments) => self.assigned(assignments, outcome),
+                        Some(assignments) => self.assigned(assignments, outcome, sure),
                         None => false,
                     };
                 }
@@ -251,14 +253,15 @@ impl Session {
     }
 
     /// The assignments of a SET that succeeded. False: not all of them can be carried to another connection.
-    fn assigned(&mut self, assignments: &[Assignment], outcome: &Outcome) -> bool {
+    /// `sure`: they were executed, whatever was reported.
+    fn assigned(&mut self, assignments: &[Assignment], outcome: &Outcome, sure: bool) -> bool {
         let mut explained = true;
         let reported = |name: &str| outcome.track.variables.iter().any(|(reported, _)| &**reported == name);
         for Assignment { scope, name, value } in assignments {
             match (scope, value) {
                 (Scope::Global, _) => {}
                 // Its bytes mean the same under every character set and SQL mode.
-                (Scope::User, Value::Literal(literal)) if literal.is_ascii() && !literal.contains('\\') => {
+                (Scope::User, Value::Literal(literal)) if sure && literal.is_ascii() && !literal.contains('\\') => {
                     let settings = Arc::make_mut(&mut self.settings);
                     if settings.user_variables.len() >= super::settings::MAX_VARIABLES {
                         self.pins.set(PinCause::UserVariable, true);
@@ -281,7 +284,8 @@ impl Session {
                 (Scope::Session, value) => match &**name {
                     "names" | "character set" => {
                         let seen = reported("character_set_client");
-                        if let Value::Literal(literal) = value
+                        if (seen || sure)
+                            && let Value::Literal(literal) = value
                             && let Some((_, collation)) = split_collation(literal)
                         {
                             Arc::make_mut(&mut self.settings)
@@ -294,6 +298,7 @@ impl Session {
                     _ if super::ISOLATION.contains(&&**name)
                         && super::ISOLATION.iter().any(|alias| reported(alias)) => {}
                     // Not reported: an older server, or a variable that is not tracked. The text is all there is.
+                    _ if !sure => {}
                     _ => match value {
                         Value::Literal(literal) => {
                             Arc::make_mut(&mut self.settings).variables.insert(name.clone(), literal.clone());

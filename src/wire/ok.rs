@@ -145,9 +145,9 @@ mod tests {
 
     #[test]
     fn state_that_the_client_did_not_ask_for_is_hidden() {
-        let packet = b"\x00\x00\x00\x02\x40\x00\x00\x00\x04\x02\x02\x01\x31";
+        let packet = b"\x00\x00\x00\x02\x40\x00\x00\x00\x03\x02\x01\x31";
         let ok = OkPacket::parse(packet, true).unwrap();
-        assert_eq!(ok.state, b"\x02\x02\x01\x31");
+        assert_eq!(ok.state, b"\x02\x01\x31");
         let mut out = BytesMut::new();
         ok.encode(&mut out, 1, 0, Some(&TrackFilter::default())).unwrap();
         assert_eq!(&out[4..], b"\x00\x00\x00\x02\x00\x00\x00");

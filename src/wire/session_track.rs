@@ -60,7 +60,8 @@ impl SessionTrack {
                     }
                 }
                 SCHEMA => self.schema = Some(data.lenenc_bytes()?.into()),
-                STATE_CHANGE => self.state_changed = data.lenenc_bytes()? == b"1" || self.state_changed,
+                // One character, without a length of its own (MariaDB 10.11, MySQL 9.7), though the pages show one.
+                STATE_CHANGE => self.state_changed |= data.take_rest().ends_with(b"1"),
                 GTIDS => {
                     data.u8()?;
                     self.gtid = Some(data.lenenc_bytes()?.into());
@@ -176,7 +177,7 @@ mod tests {
     fn variables_and_state_are_read_and_filtered() {
         let mut info = variable("autocommit", "OFF");
         info.extend_from_slice(&variable("sql_mode", "ANSI"));
-        info.extend_from_slice(&[STATE_CHANGE, 2, 1, b'1']);
+        info.extend_from_slice(&[STATE_CHANGE, 1, b'1']);
         info.extend_from_slice(&[SCHEMA, 4, 3, b'a', b'p', b'p']);
         let mut track = SessionTrack::default();
         track.absorb(&info).unwrap();
