@@ -1,0 +1,133 @@
+//! Private servers with a proxy in front of them, inside the test's process.
+#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken fixture must fail the test")]
+#![allow(clippy::print_stderr, reason = "a skipped test says why")]
+
+use std::net::SocketAddr;
+
+use mysql_async::prelude::Queryable as _;
+use mysql_async::{Conn, OptsBuilder};
+use pointsman::app::{self, RunningProxy};
+use pointsman::cli::Process;
+use pointsman::config::{Source, parse};
+use pointsman::sandbox::{APP, Account, Binaries, MONITOR, OTHER, Sandbox, SandboxOptions};
+
+/// Servers, and a proxy in front of them.
+pub struct Stage {
+    pub servers: Sandbox,
+    pub proxy: RunningProxy,
+}
+
+/// Servers with general logs, or None after having said why not.
+pub async fn servers(replicas: usize) -> Option<Sandbox> {
+    if let Err(error) = Binaries::find(None) {
+        eprintln!("skipped: no database server is installed ({error})");
+        return None;
+    }
+    let options = SandboxOptions { replicas, general_log: true, ..SandboxOptions::default() };
+    Some(Sandbox::start(options).await.expect("private servers"))
+}
+
+/// The configuration for these servers, with `extra` sections (TOML) behind it.
+pub fn configuration(servers: &Sandbox, extra: &str) -> String {
+    let mut text = String::from("[proxy]\nlisten='127.0.0.1:0'\n[http]\nlisten='127.0.0.1:0'\n");
+    text.push_str(&format!(
+        "[monitor]\nuser='{}'\npassword='{}'\ninterval='50ms'\n[[users]]\nname='{}'\npassword='{}'\n[[users]]\nname='{}'\npassword='{}'\n",
+        MONITOR.user, MONITOR.password, APP.user, APP.password, OTHER.user, OTHER.password
+    ));
+    for server in servers.servers() {
+        let role = if server.name() == "primary" { "primary" } else { "replica" };
+        text.push_str(&format!(
+            "[[servers]]\nname='{}'\naddress='{}'\nrole='{role}'\n",
+            server.name(),
+            server.address()
+        ));
+    }
+    // A section that the test gives takes the place of ours.
+    if extra.contains("[proxy]") {
+        text = text.replacen("[proxy]\nlisten='127.0.0.1:0'\n", "", 1);
+    }
+    text + extra
+}
+
+/// A proxy for these servers.
+pub async fn proxy(servers: &Sandbox, extra: &str) -> RunningProxy {
+    let text = configuration(servers, extra);
+    let loaded = match parse(Some(Source { name: "test", text: &text }), &Process) {
+        Ok(loaded) => loaded,
+        Err(problems) => panic!("{problems}\n{text}"),
+    };
+    app::start(loaded.config).await.expect("a proxy")
+}
+
+/// Servers with so many replicas, and a proxy with `extra` configuration.
+pub async fn stage(replicas: usize, extra: &str) -> Option<Stage> {
+    let servers = servers(replicas).await?;
+    let proxy = proxy(&servers, extra).await;
+    Some(Stage { servers, proxy })
+}
+
+impl Stage {
+    /// Where clients connect.
+    pub fn listen(&self) -> SocketAddr {
+        self.proxy.listen()
+    }
+
+    /// A client of the proxy, in the schema `app`.
+    pub async fn client(&self) -> Conn {
+        self.client_as(APP).await
+    }
+
+    /// A client of the proxy with this account.
+    pub async fn client_as(&self, account: Account) -> Conn {
+        Conn::new(account.opts(self.listen())).await.expect("a login through the proxy")
+    }
+
+    /// A client of the proxy without a schema.
+    pub async fn client_without_schema(&self) -> Conn {
+        let opts = OptsBuilder::from_opts(APP.opts(self.listen())).db_name(None::<String>);
+        Conn::new(opts).await.expect("a login through the proxy")
+    }
+
+    /// Runs statements on the primary, directly, and waits until the replicas have them.
+    pub async fn prepare(&self, statements: &[&str]) {
+        let mut direct = self.servers.primary().connect(APP).await.unwrap();
+        for statement in statements {
+            direct.query_drop(*statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+        }
+        self.servers.catch_up().await.unwrap();
+    }
+
+    /// The names of the servers whose general logs hold a statement with this text.
+    pub fn ran_on(&self, text: &str) -> Vec<String> {
+        let seen = |server: &&pointsman::sandbox::SandboxServer| server.queries_seen(text).unwrap() > 0;
+        self.servers.servers().iter().filter(seen).map(|server| server.name().to_owned()).collect()
+    }
+
+    /// `/metrics` as text.
+    pub async fn metrics(&self) -> String {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut stream = tokio::net::TcpStream::connect(self.proxy.http().unwrap()).await.unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
+    /// The sum of a metric's series whose line holds all of `parts`.
+    pub async fn metric(&self, name: &str, parts: &[&str]) -> f64 {
+        let text = self.metrics().await;
+        let matching = text.lines().filter(|line| {
+            line.starts_with(name)
+                && line[name.len()..].starts_with(['{', ' '])
+                && parts.iter().all(|part| line.contains(part))
+        });
+        matching.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
+    /// Ends all.
+    pub async fn end(self) {
+        self.proxy.stop().await;
+        self.servers.stop().await;
+    }
+}
