@@ -227,7 +227,12 @@ impl Session {
                     Arc::make_mut(&mut self.settings).schema = Some(schema.as_slice().into());
                     explained = true;
                 }
-                _ => {}
+                Detail::Set(_)
+                | Detail::Use(_)
+                | Detail::None
+                | Detail::Kill(_)
+                | Detail::Names(_)
+                | Detail::Name(_) => {}
             }
             // A procedure, or several statements in one: what else they set is not known.
             if classified.shape.effects.contains(Effects::OPAQUE) {
@@ -345,7 +350,9 @@ impl Session {
         let Some(classified) = &job.classified else { return };
         let name = match &classified.detail {
             Detail::Name(name) if !opaque => Some(name.as_slice()),
-            _ => None,
+            Detail::Name(_) | Detail::None | Detail::Set(_) | Detail::Use(_) | Detail::Kill(_) | Detail::Names(_) => {
+                None
+            }
         };
         let pins = &mut self.pins;
         if effects.contains(Effects::LOCKS_TABLES) {

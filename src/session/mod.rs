@@ -306,7 +306,7 @@ impl Session {
 
     /// Routes a statement of either protocol.
     fn plan_statement(
-        &mut self,
+        &self,
         classified: Classified,
         request: Request,
         reply: ReplyKind,
@@ -419,7 +419,9 @@ impl Session {
         if classified.shape.kind == StatementKind::Kill {
             return match self.classify(&text, environment).detail {
                 Detail::Kill(target) => Plan::Kill(target),
-                _ => Self::unknown_statement(id, "mysqld_stmt_execute"),
+                Detail::None | Detail::Set(_) | Detail::Use(_) | Detail::Names(_) | Detail::Name(_) => {
+                    Self::unknown_statement(id, "mysqld_stmt_execute")
+                }
             };
         }
         // The literals that matter are those of the text; it may have been prepared under another state.
@@ -457,7 +459,14 @@ impl Session {
                 job.reply = None;
                 Plan::Run(job)
             }
-            _refused => Plan::Answer(Answer::Nothing),
+            // There is no reply to say it in: the EXECUTE will fail.
+            Plan::Answer(_)
+            | Plan::Refuse(_)
+            | Plan::ChangeUser(_)
+            | Plan::Reset
+            | Plan::Kill(_)
+            | Plan::Close(_)
+            | Plan::Quit => Plan::Answer(Answer::Nothing),
         }
     }
 
@@ -475,7 +484,7 @@ impl Session {
         Plan::Close(statement.alone.then_some(statement.key))
     }
 
-    fn plan_statement_reset(&mut self, id: ClientStatementId) -> Plan {
+    fn plan_statement_reset(&self, id: ClientStatementId) -> Plan {
         let Some(statement) = self.statements.get(id) else {
             return Self::unknown_statement(id, "mysqld_stmt_reset");
         };

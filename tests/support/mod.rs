@@ -1,5 +1,5 @@
 //! Private servers with a proxy in front of them, inside the test's process.
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken fixture must fail the test")]
 #![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
