@@ -80,6 +80,9 @@ impl Login {
         // A server that does not say that it is MariaDB's sets bit 0; one that is must not be told that we are not.
         let capabilities = (ALWAYS | (self.capabilities & Capabilities::SHAPING))
             & (greeting.capabilities | Capabilities::LONG_PASSWORD);
+        if !capabilities.contains(Capabilities::SESSION_TRACK | Capabilities::PLUGIN_AUTH) {
+            return Err(BackendError::TooOld { server: self.name.clone(), version: greeting.version });
+        }
         self.log_in(&mut phase, &greeting, capabilities).await?;
         let mut connection = Connection::new(
             phase.stream,
@@ -164,15 +167,12 @@ impl Login {
     /// Turns tracking on, and asks what a fresh session has, in one round trip.
     async fn set_up(&self, connection: &mut Connection, greeting: &Greeting) -> Result<(), BackendError> {
         let isolation = if greeting.version.contains("MariaDB") { "tx_isolation" } else { "transaction_isolation" };
-        let tracks = connection.capabilities.contains(Capabilities::SESSION_TRACK);
-        if tracks {
-            connection.send_query(&format!("SET {TRACKING}"));
-        }
+        connection.send_query(&format!("SET {TRACKING}"));
         connection.send_query(&format!(
             "SELECT @@character_set_client,@@character_set_results,@@collation_connection,@@sql_mode,@@autocommit,@@{isolation}"
         ));
         connection.flush().await?;
-        if tracks && let Some(error) = connection.swallow(ReplyKind::Results).await?.error {
+        if let Some(error) = connection.swallow(ReplyKind::Results).await?.error {
             return Err(BackendError::State { server: self.name.clone(), error });
         }
         let row = connection.read_row().await?;

@@ -315,7 +315,7 @@ impl Session {
         let effects = classified.shape.effects;
         let pinned = !self.pins.is_empty();
         let mut route = decide(&classified, self.view(environment), environment.around);
-        let (mut last_insert_id, mut replay, mut held) = (None, None, None);
+        let (mut replay, mut held) = (None, None);
         let asks_previous = Effects::ASKS_DIAGNOSTICS | Effects::ASKS_FOUND_ROWS | Effects::ASKS_ROW_COUNT;
         if !pinned && effects.intersects(asks_previous) && !matches!(request, Request::Prepare(_)) {
             match self.last.slot {
@@ -336,7 +336,6 @@ impl Session {
         }
         if !pinned && effects.contains(Effects::ASKS_LAST_INSERT_ID) {
             route = Route::new(Target::Primary, RouteReason::PreviousStatement);
-            last_insert_id = self.last_insert_id.filter(|_| !self.holds_insert_id);
         }
         if route.target == Target::Refuse {
             return Plan::Refuse(ErrPacket::new(
@@ -354,17 +353,26 @@ impl Session {
             && self.status.contains(Status::AUTOCOMMIT)
             && !matches!(request, Request::Statement(_))
             && classified.shape.kind != StatementKind::Multi;
-        Plan::Run(Box::new(Job {
+        let connection_id =
+            effects.contains(Effects::ASKS_CONNECTION_ID) && is_connection_id(&classified.shape.normalised);
+        let mut job = Job {
             route,
             request,
             reply: Some(reply),
             classified: Some(classified),
             repeatable,
-            last_insert_id,
+            last_insert_id: None,
             replay,
             cursor: false,
+            connection_id,
             held,
-        }))
+        };
+        // Whoever had the connection before must not be seen, nor what this session left be missed.
+        let asks = effects.contains(Effects::ASKS_LAST_INSERT_ID) || job.may_touch_insert_id();
+        if !pinned && !self.holds_insert_id && asks {
+            job.last_insert_id = Some(self.last_insert_id.unwrap_or(0));
+        }
+        Plan::Run(Box::new(job))
     }
 
     fn plan_prepare(&mut self, raw: &RawCommand, environment: &Environment<'_>) -> Plan {
@@ -511,6 +519,14 @@ impl Session {
         job.request = Request::Statement(id);
         Plan::Run(Box::new(job))
     }
+}
+
+/// Whether a statement is `SELECT CONNECTION_ID()`, perhaps with an alias.
+fn is_connection_id(normalised: &str) -> bool {
+    let lower = normalised.to_ascii_lowercase();
+    let Some(rest) = lower.strip_prefix("select connection_id()") else { return false };
+    let alias = rest.trim().strip_prefix("as ").unwrap_or(rest).trim();
+    alias.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'`')
 }
 
 /// Whether a statement's literals say something that `absorb` needs.
