@@ -13,9 +13,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use mysql_async::prelude::Queryable as _;
-use pointsman::cli::Process;
 use pointsman::cluster::{Cluster, Flavor, Health, Lag, Replication};
-use pointsman::config::{Config, Source, parse};
+use pointsman::config::{Config, NoVariables, Source, parse};
 use pointsman::monitor::{Monitor, probe_once};
 use pointsman::sandbox::{MONITOR, Sandbox};
 use pointsman::telemetry::Metrics;
@@ -38,7 +37,7 @@ fn config(servers: &Sandbox, extra: &str) -> Config {
     // The tests of this file give the section whole.
     let monitor = format!("[monitor]\nuser='{}'\npassword='{}'\ninterval='50ms'\n", MONITOR.user, MONITOR.password);
     let text = support::configuration(servers, "").replacen(&monitor, extra, 1);
-    match parse(Some(Source { name: "test", text: &text }), &Process) {
+    match parse(Some(Source { name: "test", text: &text }), &NoVariables) {
         Ok(loaded) => loaded.config,
         Err(problems) => panic!("{problems}"),
     }

@@ -18,7 +18,7 @@ mod values;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use environment::{CONFIG_NAME, LIST_NAMES, SHORT_NAMES, Variables};
+pub use environment::{CONFIG_NAME, LIST_NAMES, NoVariables, SANDBOX_NAME, SHORT_NAMES, Variables};
 pub use parse::{Loaded, Source, parse};
 pub use problem::{Origin, Problem, Problems};
 pub use settings::{SECTIONS, section};
