@@ -51,8 +51,10 @@ impl Leases {
     /// Gives back what the session does not keep.
     pub(super) fn give_back(&mut self, session: &Session) {
         for slot in [Slot::Primary, Slot::Replica] {
-            if !session.keeps(slot) {
-                *self.slot(slot) = None;
+            if !session.keeps(slot)
+                && let Some(mut lease) = self.slot(slot).take()
+            {
+                lease.tainted = false;
             }
         }
     }
@@ -61,9 +63,11 @@ impl Leases {
     pub(super) async fn end(&mut self, session: &Session) {
         let pinned = session.pinned().filter(|_| !session.pins().is_empty());
         for slot in [Slot::Primary, Slot::Replica] {
-            let Some(lease) = self.slot(slot).take() else { continue };
+            let Some(mut lease) = self.slot(slot).take() else { continue };
             if pinned == Some(slot) {
                 lease.cleanse().await;
+            } else {
+                lease.tainted = false;
             }
         }
     }
@@ -434,6 +438,10 @@ impl Run<'_> {
         if absorbed.ask_status && !self.ask_status(slot).await {
             *self.leases.slot(slot) = None;
             self.session.lost(slot);
+        }
+        let pinned = self.session.pinned() == Some(slot);
+        if let Some(lease) = self.leases.slot(slot) {
+            lease.tainted = pinned;
         }
         Ok(())
     }
