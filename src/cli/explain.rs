@@ -191,6 +191,7 @@ impl Explainer {
             collation_connection: "utf8mb4_general_ci".into(),
             sql_mode: assumed.sql_mode.as_str().into(),
             autocommit: true,
+            mariadb: true,
             isolation: "REPEATABLE-READ".into(),
         });
         let schema = assumed.schema.as_ref().map(String::as_bytes);

@@ -17,7 +17,7 @@ use bytes::Bytes;
 pub use absorb::Absorbed;
 pub use pins::{PinCause, Pins};
 pub use plan::{Answer, Job, Plan, Request, Slot};
-pub use settings::{Base, ConnectionState, ISOLATION, Preamble, Settings, TRACKING, literal};
+pub use settings::{Base, ConnectionState, ISOLATION, Preamble, Settings, literal, tracking};
 pub use statements::{ClientStatement, MAX_STATEMENTS, StatementKey, Statements};
 
 use crate::routing::{Route, RouteReason, SessionView, Surroundings, Target, decide};
