@@ -3,7 +3,7 @@
 #
 #   scripts/install-deps.sh build    a C compiler, for cargo build
 #   scripts/install-deps.sh demo     and the MariaDB server programs, which the demo runs privately
-#   scripts/install-deps.sh test     and PHP, Python and Node with their MySQL drivers
+#   scripts/install-deps.sh test     and PHP, Python and Node with their MySQL drivers, and MySQL itself
 #   scripts/install-deps.sh bench    and sysbench and HAProxy
 #   scripts/install-deps.sh --dry-run GROUP    only says what it would do
 #
@@ -146,12 +146,21 @@ install_drivers() {
   fi
 }
 
+# MySQL beside MariaDB: the tests run on both. Without it those on MySQL say that they are skipped.
+install_mysql() {
+  if [ -n "$dry" ]; then
+    say "would bring MySQL into the build folder by scripts/get-mysql.sh"
+    return 0
+  fi
+  "$here/scripts/get-mysql.sh" || { [ $? = 3 ] && say "the tests on MySQL will be skipped"; }
+}
+
 [ "${1:-}" = --dry-run ] && dry=yes && shift
 have cargo || [ -x "$HOME/.cargo/bin/cargo" ] || say "note: cargo is not here; Rust comes from https://rustup.rs"
 case ${1:-} in
   build) build; install_packages ;;
   demo) demo; install_packages ;;
-  test) test_tools; install_packages; install_drivers ;;
+  test) test_tools; install_packages; install_drivers; install_mysql ;;
   bench) bench; install_packages ;;
   *) usage; [ "${1:-}" = --help ] || exit 2 ;;
 esac

@@ -4,12 +4,14 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, OptsBuilder};
 use pointsman::app::{self, RunningProxy};
+use pointsman::cluster::Flavor;
 use pointsman::config::{NoVariables, Source, parse};
-use pointsman::sandbox::{APP, Account, Binaries, MONITOR, OTHER, Sandbox, SandboxOptions};
+use pointsman::sandbox::{APP, Account, Binaries, MONITOR, OTHER, Sandbox, SandboxError, SandboxOptions};
 
 /// Servers, and a proxy in front of them.
 pub struct Stage {
@@ -17,14 +19,37 @@ pub struct Stage {
     pub proxy: RunningProxy,
 }
 
-/// Servers with general logs, or None after having said why not.
+/// MariaDB servers with general logs, or None after having said why not.
 pub async fn servers(replicas: usize) -> Option<Sandbox> {
-    if let Err(error) = Binaries::find(None) {
-        eprintln!("skipped: no database server is installed ({error})");
-        return None;
-    }
-    let options = SandboxOptions { replicas, general_log: true, ..SandboxOptions::default() };
+    servers_of(Flavor::MariaDb, replicas, &[]).await
+}
+
+/// Servers of this family with general logs and these further options, or None after having said why not.
+pub async fn servers_of(flavor: Flavor, replicas: usize, extra: &[&str]) -> Option<Sandbox> {
+    let binaries = match binaries(flavor) {
+        Ok(binaries) => binaries,
+        Err(error) => {
+            // A machine that tests for others must have it: a skip would hide that nothing was tested.
+            let must = flavor == Flavor::MariaDb && std::env::var_os("CI").is_some();
+            assert!(!must, "{error}");
+            eprintln!("skipped: no {flavor:?} server here ({error})");
+            return None;
+        }
+    };
+    let extra = extra.iter().map(|option| (*option).to_owned()).collect();
+    let options =
+        SandboxOptions { replicas, general_log: true, binaries: Some(binaries), extra, ..SandboxOptions::default() };
     Some(Sandbox::start(options).await.expect("private servers"))
+}
+
+/// MySQL's programs are where scripts/get-mysql.sh puts them, or installed.
+fn binaries(flavor: Flavor) -> Result<Binaries, SandboxError> {
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
+    match flavor {
+        Flavor::MySql => Binaries::find_at(&target.join("mysql/bin"), flavor).or_else(|_| Binaries::find(Some(flavor))),
+        Flavor::MariaDb | Flavor::Unknown => Binaries::find(Some(flavor)),
+    }
 }
 
 /// The configuration for these servers, with `extra` sections (TOML) behind it.
@@ -61,9 +86,23 @@ pub async fn proxy(servers: &Sandbox, extra: &str) -> RunningProxy {
 
 /// Servers with so many replicas, and a proxy with `extra` configuration.
 pub async fn stage(replicas: usize, extra: &str) -> Option<Stage> {
-    let servers = servers(replicas).await?;
+    stage_on(Flavor::MariaDb, replicas, extra).await
+}
+
+/// The same on servers of this family.
+pub async fn stage_on(flavor: Flavor, replicas: usize, extra: &str) -> Option<Stage> {
+    let servers = servers_of(flavor, replicas, &[]).await?;
     let proxy = proxy(&servers, extra).await;
     Some(Stage { servers, proxy })
+}
+
+/// Makes of each `async fn name(flavor: Flavor)` a test on MariaDB and one on MySQL.
+#[macro_export]
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod mariadb { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $name() { super::$name(pointsman::cluster::Flavor::MariaDb).await; })* }
+        mod mysql { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $name() { super::$name(pointsman::cluster::Flavor::MySql).await; })* }
+    };
 }
 
 impl Stage {
