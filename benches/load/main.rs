@@ -37,6 +37,7 @@ cargo bench --bench load -- [OPTIONS]
   --rounds N      rounds, each with every way once [3]
   --seconds N     of each run [5]
   --only TEXT     only loads whose name has this in it (also `memory`)
+  --through NAME  only this way (direct, haproxy, pointsman, pointsman+replica), for profiling
   --json FILE     write all figures there
 POINTSMAN_BENCH_PROGRAM=FILE measures another build of pointsman.";
 
@@ -44,13 +45,15 @@ struct Options {
     rounds: u32,
     seconds: u32,
     only: Option<String>,
+    through: Option<String>,
     json: Option<PathBuf>,
     clients: Vec<usize>,
 }
 
 impl Options {
     fn read() -> anyhow::Result<Option<Self>> {
-        let mut options = Self { rounds: 3, seconds: 5, only: None, json: None, clients: vec![500, 2000] };
+        let mut options =
+            Self { rounds: 3, seconds: 5, only: None, through: None, json: None, clients: vec![500, 2000] };
         let short = std::env::var("POINTSMAN_BENCH").is_ok_and(|value| value == "short");
         let mut arguments = std::env::args().skip(1).chain(short.then(|| "--short".to_owned()));
         while let Some(argument) = arguments.next() {
@@ -60,6 +63,7 @@ impl Options {
                 "--rounds" => options.rounds = value()?.parse().context("--rounds")?,
                 "--seconds" => options.seconds = value()?.parse().context("--seconds")?,
                 "--only" => options.only = Some(value()?),
+                "--through" => options.through = Some(value()?),
                 "--json" => options.json = Some(value()?.into()),
                 // cargo says this to every bench.
                 "--bench" => {}
@@ -67,6 +71,10 @@ impl Options {
             }
         }
         Ok(Some(options))
+    }
+
+    fn goes(&self, via: Via) -> bool {
+        self.through.as_ref().is_none_or(|through| through == via.name())
     }
 
     fn wants(&self, name: &str) -> bool {
@@ -116,7 +124,7 @@ async fn measure(options: &Options) -> anyhow::Result<bool> {
         let mut of_load = Figures { name, unit, rounds: Vec::new() };
         for _ in 0..options.rounds {
             let mut round = Vec::new();
-            for &via in ways {
+            for &via in ways.iter().filter(|via| options.goes(**via)) {
                 let (port, pid) = (stage.port(via), stage.pid(via));
                 let run = match &work {
                     Work::Sysbench(load) => tokio::task::block_in_place(|| load.run(port, pid, options.seconds))?,

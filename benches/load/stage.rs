@@ -145,6 +145,10 @@ fn pointsman(servers: &Sandbox, name: &str, replicas: usize) -> anyhow::Result<P
     fs::write(&file, config)?;
     let mut command = Command::new(program());
     command.arg("run").arg("--config").arg(&file);
+    // Its own settings have names like those of this bench.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("POINTSMAN")) {
+        command.env_remove(name);
+    }
     spawn(command, servers, name, port)
 }
 
