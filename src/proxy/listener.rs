@@ -61,11 +61,13 @@ impl Listener {
             };
             match accepted {
                 Ok((stream, address)) => {
-                    let (shared, cut) = (shared.clone(), cut.clone());
+                    // A token of its own: each wake-up of a task looks at it under its lock, which all clients would share.
+                    let (shared, cut) = (shared.clone(), cut.child_token());
                     tasks.spawn(async move {
                         tokio::select! {
-                            () = cut.cancelled() => {}
+                            biased;
                             () = client(shared, stream, address) => {}
+                            () = cut.cancelled() => {}
                         }
                     });
                 }

@@ -111,7 +111,8 @@ impl Served<'_> {
                     Err(error) => return Err(error.into()),
                 },
                 () = self.handle.poked() => {}
-                () = tokio::time::sleep(HOLD), if holds => self.relieve().await,
+                // In a block of its own: select evaluates also what it does not wait for, and a sleep reads the clock.
+                () = async { tokio::time::sleep(HOLD).await }, if holds => self.relieve().await,
                 () = gone(watched), if watched.is_some() => {
                     if let Some(slot) = pinned {
                         *self.leases.slot(slot) = None;
