@@ -60,7 +60,7 @@ async function main() {
   const lines = Array.from({ length: 3000 }, (_, i) => `${10000 + i}\tloaded ${10000 + i}\t${i % 7}.50\n`).join('');
   const { Readable } = require('node:stream');
   const load = "LOAD DATA LOCAL INFILE 'lines' INTO TABLE imports (id, name, amount)";
-  const [loaded] = await client.query({ sql: load, infileStreamFactory: () => Readable.from([lines]) });
+  const [loaded] = await client.query({ sql: load, infileStreamFactory: () => Readable.from([Buffer.from(lines)], { objectMode: false }) });
   say('load', [loaded.affectedRows, loaded.info]);
   say('imported', await rows(statement('imported')));
 

@@ -23,7 +23,7 @@ $db = $capsule->getConnection();
 $page = function (string $phase) use ($db) {
     $orders = fn () => $db->table('orders')->selectRaw("'$phase' as phase, orders.*")->where('customer_id', 7);
     say("$phase latest", $orders()->latest('id')->limit(20)->get());
-    say("$phase page", $orders()->orderBy('id')->paginate(5, ['*'], 'page', 2)->items());
+    say("$phase page", $orders()->orderBy('id')->forPage(2, 5)->get());
     say("$phase one", $orders()->where('orders.id', 107)->first());
     say("$phase none", $orders()->where('orders.id', 4000000)->first());
     say("$phase count", $db->table('orders')->where('customer_id', 7)->count());

@@ -29,7 +29,7 @@ if [ "$mode" = dump ]; then
 fi
 
 [ "$mode" = quick ] && quick=--quick || quick=--skip-column-names
-[ "$mode" = quick ] || cli -t -v -v < "$here/page.sql" | grep -v ' row.* in set\|^Query OK' | sed 's/([0-9.]* sec)//'
+[ "$mode" = quick ] || cli -t -v -v < "$here/page.sql" | grep -av ' row.* in set\|^Query OK' | sed 's/([0-9.]* sec)//'
 cli $quick < "$here/page.sql"
 # Types, lengths and flags of all columns, as the server described them.
 cli --column-type-info $quick < "$here/page.sql"
