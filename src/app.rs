@@ -196,9 +196,12 @@ fn result_of(error: Option<&BackendError>) -> ConnectResult {
         Some(BackendError::ConnectTimeout { .. }) => ConnectResult::Timeout,
         Some(BackendError::Refused { error, .. }) if matches!(error.code, 1040 | 1203 | 1226) => ConnectResult::Full,
         Some(BackendError::Refused { .. } | BackendError::Plugin { .. }) => ConnectResult::Denied,
-        Some(BackendError::PoolFull { .. } | BackendError::Protocol { .. } | BackendError::State { .. }) => {
-            ConnectResult::Error
-        }
+        Some(
+            BackendError::TooOld { .. }
+            | BackendError::PoolFull { .. }
+            | BackendError::Protocol { .. }
+            | BackendError::State { .. },
+        ) => ConnectResult::Error,
     }
 }
 

@@ -25,3 +25,32 @@ async fn reads_run_on_replicas_and_writes_on_the_primary() {
     assert_eq!(stage.ran_on("SELECT COUNT(*) FROM t"), ["primary"]);
     stage.end().await;
 }
+
+#[tokio::test]
+async fn connection_id_is_the_one_of_the_greeting() {
+    let Some(stage) = support::stage(0, "").await else { return };
+    let mut client = stage.client().await;
+    let id = client.id();
+    let text: Option<u32> = client.query_first("SELECT CONNECTION_ID()").await.unwrap();
+    let binary: Option<u32> = client.exec_first("SELECT CONNECTION_ID() AS id", ()).await.unwrap();
+    assert_eq!((text, binary), (Some(id), Some(id)));
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn insert_ids_are_the_sessions_own() {
+    let Some(stage) = support::stage(1, "[pools]\nsize = 1\nmax_per_server = 1\n").await else { return };
+    stage.prepare(&["CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v INT) AUTO_INCREMENT = 77"]).await;
+    let (mut one, mut two) = (stage.client().await, stage.client().await);
+    one.query_drop("INSERT INTO t (v) VALUES (1)").await.unwrap();
+    // The only connection to the primary is needed by another: what it knew is remembered.
+    two.query_drop("UPDATE t SET v = 2").await.unwrap();
+    let seen: Option<u64> = two.query_first("SELECT LAST_INSERT_ID()").await.unwrap();
+    assert_eq!(seen, Some(0));
+    let seen: Option<u64> = one.query_first("SELECT LAST_INSERT_ID()").await.unwrap();
+    assert_eq!(seen, Some(77));
+    one.query_drop("INSERT INTO t (id, v) VALUES (500, LAST_INSERT_ID())").await.unwrap();
+    let seen: Option<(u64, u64)> = one.query_first("SELECT LAST_INSERT_ID(), v FROM t WHERE id = 500").await.unwrap();
+    assert_eq!(seen, Some((77, 77)));
+    stage.end().await;
+}

@@ -10,7 +10,7 @@ use super::error::BackendError;
 use crate::clock;
 use crate::cluster::ServerId;
 use crate::config::{Address, Secret};
-use crate::session::{Base, TRACKING};
+use crate::session::{Base, tracking};
 use crate::wire::auth::{CACHING_SHA2, NATIVE, caching_sha2, native};
 use crate::wire::handshake::{AuthReply, Greeting, HandshakeResponse};
 use crate::wire::writer::put_packet;
@@ -80,6 +80,9 @@ impl Login {
         // A server that does not say that it is MariaDB's sets bit 0; one that is must not be told that we are not.
         let capabilities = (ALWAYS | (self.capabilities & Capabilities::SHAPING))
             & (greeting.capabilities | Capabilities::LONG_PASSWORD);
+        if !capabilities.contains(Capabilities::SESSION_TRACK | Capabilities::PLUGIN_AUTH) {
+            return Err(BackendError::TooOld { server: self.name.clone(), version: greeting.version });
+        }
         self.log_in(&mut phase, &greeting, capabilities).await?;
         let mut connection = Connection::new(
             phase.stream,
@@ -163,16 +166,14 @@ impl Login {
 
     /// Turns tracking on, and asks what a fresh session has, in one round trip.
     async fn set_up(&self, connection: &mut Connection, greeting: &Greeting) -> Result<(), BackendError> {
-        let isolation = if greeting.version.contains("MariaDB") { "tx_isolation" } else { "transaction_isolation" };
-        let tracks = connection.capabilities.contains(Capabilities::SESSION_TRACK);
-        if tracks {
-            connection.send_query(&format!("SET {TRACKING}"));
-        }
+        let mariadb = greeting.version.contains("MariaDB");
+        let isolation = if mariadb { "tx_isolation" } else { "transaction_isolation" };
+        connection.send_query(&format!("SET {}", tracking(mariadb)));
         connection.send_query(&format!(
             "SELECT @@character_set_client,@@character_set_results,@@collation_connection,@@sql_mode,@@autocommit,@@{isolation}"
         ));
         connection.flush().await?;
-        if tracks && let Some(error) = connection.swallow(ReplyKind::Results).await?.error {
+        if let Some(error) = connection.swallow(ReplyKind::Results).await?.error {
             return Err(BackendError::State { server: self.name.clone(), error });
         }
         let row = connection.read_row().await?;
@@ -184,6 +185,7 @@ impl Login {
             collation_connection: text(2).into(),
             sql_mode: text(3).into(),
             autocommit: text(4) == "1",
+            mariadb,
             isolation: text(5).into(),
         });
         Ok(())

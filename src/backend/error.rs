@@ -46,6 +46,14 @@ pub enum BackendError {
         /// The method.
         plugin: String,
     },
+    /// The server cannot report changes of session state.
+    #[error("`{server}` is version {version}, which does not track session state: MariaDB 10.2 or MySQL 5.7 is needed")]
+    TooOld {
+        /// The server's name.
+        server: Arc<str>,
+        /// Its version.
+        version: String,
+    },
     /// Connecting and logging in took too long.
     #[error("`{server}` did not complete a login within {limit_ms} ms")]
     ConnectTimeout {
@@ -96,6 +104,7 @@ impl BackendError {
             Self::Connect { .. }
             | Self::Refused { .. }
             | Self::Plugin { .. }
+            | Self::TooOld { .. }
             | Self::ConnectTimeout { .. }
             | Self::PoolFull { .. }
             | Self::State { .. } => true,

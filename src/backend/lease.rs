@@ -59,7 +59,10 @@ impl Lease {
             connection.swallow_preamble(&replies).await
         };
         match tokio::time::timeout(CLEANSE_LIMIT, reset).await {
-            Ok(Ok(())) => self.busy = false,
+            Ok(Ok(())) => {
+                self.busy = false;
+                self.tainted = false;
+            }
             _ => self.discard(),
         }
     }
@@ -82,12 +85,13 @@ impl DerefMut for Lease {
 }
 
 impl Drop for Lease {
-    /// A connection in the middle of a reply, or with a schema that its pool's sessions do not have, is closed.
+    /// A connection in the middle of a reply, with a session's transaction or locks on it, or with a schema that its
+    /// pool's sessions do not have, is closed.
     fn drop(&mut self) {
         let Some(object) = &self.object else { return };
         let connection = &object.connection;
         let schema = connection.state.settings.schema.is_some() && self.without_schema;
-        if connection.busy || !connection.inbox.is_empty() || schema {
+        if connection.busy || connection.tainted || !connection.inbox.is_empty() || schema {
             self.close();
         }
     }

@@ -13,7 +13,7 @@ use super::load::ConfigArgs;
 use super::print;
 use crate::clock;
 use crate::cluster::{Cluster, Health, Lag, Replication, Role, Server, ServerId, ServerState};
-use crate::config::{Config, Source, Variables, parse};
+use crate::config::{Config, NoVariables, Source, parse};
 use crate::routing::{Policy, Route, RouteReason, Surroundings, Target};
 use crate::session::{Base, Environment, Job, Plan, Session};
 use crate::sql::{Classified, Classifier};
@@ -97,23 +97,11 @@ pub(super) fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
 
 /// A primary and two replicas, for those who have no configuration yet.
 fn assumed() -> anyhow::Result<Config> {
-    struct Nothing;
-    impl Variables for Nothing {
-        fn get(&self, _: &str) -> Option<String> {
-            None
-        }
-        fn names(&self) -> Vec<String> {
-            Vec::new()
-        }
-        fn read_file(&self, _: &str) -> Result<String, String> {
-            Err("not read".to_owned())
-        }
-    }
     let text = "[[servers]]\nname='primary'\naddress='127.0.0.1:1'\nrole='primary'\n\
                 [[servers]]\nname='replica1'\naddress='127.0.0.1:2'\nrole='replica'\n\
                 [[servers]]\nname='replica2'\naddress='127.0.0.1:3'\nrole='replica'\n\
                 [[users]]\nname='app'\npassword=''\n";
-    Ok(parse(Some(Source { name: "assumed", text }), &Nothing)?.config)
+    Ok(parse(Some(Source { name: "assumed", text }), &NoVariables)?.config)
 }
 
 /// What is assumed of servers and session.
@@ -203,6 +191,7 @@ impl Explainer {
             collation_connection: "utf8mb4_general_ci".into(),
             sql_mode: assumed.sql_mode.as_str().into(),
             autocommit: true,
+            mariadb: true,
             isolation: "REPEATABLE-READ".into(),
         });
         let schema = assumed.schema.as_ref().map(String::as_bytes);

@@ -9,7 +9,7 @@ use crate::config::{CONFIG_NAME, Loaded, Source, Variables, parse};
 
 /// The process's own environment and files.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Process;
+pub(super) struct Process;
 
 impl Variables for Process {
     fn get(&self, name: &str) -> Option<String> {

@@ -12,8 +12,6 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub use load::Process;
-
 /// Bad usage or configuration.
 pub(crate) const BAD_USAGE: u8 = 2;
 

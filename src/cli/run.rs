@@ -6,9 +6,9 @@ use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::demo::{self, DemoArgs, ProxyLauncher};
-use super::load::{ConfigArgs, Process};
+use super::load::ConfigArgs;
 use crate::app;
-use crate::config::{Source, parse};
+use crate::config::{NoVariables, Source, parse};
 use crate::telemetry;
 
 /// `pointsman run`.
@@ -67,7 +67,7 @@ impl ProxyLauncher for Launcher {
     type Proxy = app::RunningProxy;
 
     async fn launch(&self, config: &str) -> anyhow::Result<app::RunningProxy> {
-        let loaded = parse(Some(Source { name: "demo", text: config }), &Process)?;
+        let loaded = parse(Some(Source { name: "demo", text: config }), &NoVariables)?;
         app::start(loaded.config).await
     }
 }

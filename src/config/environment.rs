@@ -24,6 +24,24 @@ pub trait Variables {
     fn read_file(&self, path: &str) -> Result<String, String>;
 }
 
+/// An environment in which nothing is set, and no file can be read: a configuration's text alone counts.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoVariables;
+
+impl Variables for NoVariables {
+    fn get(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn read_file(&self, path: &str) -> Result<String, String> {
+        Err(format!("{path} is not read here"))
+    }
+}
+
 /// Short names for single settings: `(variable, section, key)`.
 pub const SHORT_NAMES: &[(&str, &str, &str)] = &[
     ("POINTSMAN_LISTEN", "proxy", "listen"),
@@ -46,6 +64,9 @@ pub const LIST_NAMES: &[&str] = &[PRIMARY, REPLICAS, USER, PASSWORD];
 
 /// Names the file; read by the command line, not here.
 pub const CONFIG_NAME: &str = "POINTSMAN_CONFIG";
+
+/// Names a folder with a server's programs for the demo and the tests; not read here.
+pub const SANDBOX_NAME: &str = "POINTSMAN_SANDBOX_BIN";
 
 /// Begins the name of a variable that overrides a setting: `POINTSMAN__SECTION__KEY`.
 const OVERRIDE: &str = "POINTSMAN__";
@@ -246,7 +267,7 @@ fn unknown_names(variables: &impl Variables, raw: &Raw, findings: &mut Findings)
         .map(|(name, _, _)| *name)
         .chain(LIST_NAMES.iter().copied())
         .flat_map(|name| [name.to_owned(), format!("{name}_FILE")])
-        .chain([CONFIG_NAME.to_owned()])
+        .chain([CONFIG_NAME, SANDBOX_NAME].map(str::to_owned))
         .collect();
     // `password_env = "POINTSMAN_APP_PASSWORD"` makes that name a known one.
     let named: BTreeSet<String> = raw.blocks().filter_map(|block| block.text("password_env")).collect();

@@ -18,7 +18,7 @@ mod values;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use environment::{CONFIG_NAME, LIST_NAMES, SHORT_NAMES, Variables};
+pub use environment::{CONFIG_NAME, LIST_NAMES, NoVariables, SANDBOX_NAME, SHORT_NAMES, Variables};
 pub use parse::{Loaded, Source, parse};
 pub use problem::{Origin, Problem, Problems};
 pub use settings::{SECTIONS, section};
@@ -269,6 +269,6 @@ pub struct PoolsConfig {
     pub idle_timeout: Duration,
     /// A connection older than this is closed when it comes back. Default 1 h.
     pub max_lifetime: Duration,
-    /// At most so many prepared statements are kept on one connection. Default 200, range 1 to 100000.
+    /// At most so many prepared statements are kept on one connection. Default 80 (times 200 connections: below 16382), range 1 to 100000.
     pub statements: u32,
 }

@@ -489,7 +489,7 @@ const POOLS: Section = Section {
         setting(
             "statements",
             Kind::Number { min: 1, max: 100_000 },
-            "200",
+            "80",
             "At most so many prepared statements are kept on one connection; the least recently used is closed. Times the \
              connections of all proxies, it must stay below the server's `max_prepared_stmt_count` (16382 by default).",
         ),

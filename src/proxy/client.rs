@@ -14,28 +14,28 @@ use crate::wire::{Capabilities, ErrPacket, Inbox, ProtocolError, Status};
 
 /// A client's connection.
 #[derive(Debug)]
-pub struct Client {
+pub(super) struct Client {
     /// The socket.
-    pub stream: TcpStream,
+    pub(super) stream: TcpStream,
     /// Bytes read from it.
-    pub inbox: Inbox,
+    pub(super) inbox: Inbox,
     reader: CommandReader,
     out: BytesMut,
     /// What was agreed with it; before its login, nothing.
-    pub capabilities: Capabilities,
+    pub(super) capabilities: Capabilities,
     /// The longest command, in bytes.
-    pub max_packet: usize,
+    pub(super) max_packet: usize,
     /// It must take some of its result within this.
-    pub write_timeout: Duration,
+    pub(super) write_timeout: Duration,
     /// Bytes of its commands.
-    pub bytes_in: u64,
+    pub(super) bytes_in: u64,
     /// Bytes written to it.
-    pub bytes_out: u64,
+    pub(super) bytes_out: u64,
 }
 
 impl Client {
     /// A client that has just connected.
-    pub fn new(stream: TcpStream, max_packet: usize, write_timeout: Duration) -> Self {
+    pub(super) fn new(stream: TcpStream, max_packet: usize, write_timeout: Duration) -> Self {
         Self {
             stream,
             inbox: Inbox::default(),
@@ -50,7 +50,7 @@ impl Client {
     }
 
     /// The next command, when it is here whole.
-    pub fn next_command(&mut self) -> Result<Option<RawCommand>, ProtocolError> {
+    pub(super) fn next_command(&mut self) -> Result<Option<RawCommand>, ProtocolError> {
         let command = self.reader.next(&mut self.inbox, self.max_packet)?;
         if let Some(command) = &command {
             self.bytes_in = self.bytes_in.wrapping_add(command.payload.len() as u64).wrapping_add(4);
@@ -59,17 +59,17 @@ impl Client {
     }
 
     /// Whether a command has begun to arrive.
-    pub fn is_midway(&self) -> bool {
-        self.reader.is_midway() || self.inbox.len() > 0
+    pub(super) fn is_midway(&self) -> bool {
+        self.reader.is_midway() || !self.inbox.is_empty()
     }
 
     /// Reads more bytes. Cancel safe: what was read stays in the inbox.
-    pub async fn read(&mut self) -> io::Result<()> {
+    pub(super) async fn read(&mut self) -> io::Result<()> {
         read_more(&mut self.stream, &mut self.inbox).await
     }
 
     /// Writes bytes; waits while the client does not take them.
-    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.bytes_out = self.bytes_out.wrapping_add(bytes.len() as u64);
         let mut rest = bytes;
         // At once, where the socket takes them: no timer is made.
@@ -98,21 +98,21 @@ impl Client {
     }
 
     /// Writes an error.
-    pub async fn refuse(&mut self, error: &ErrPacket, sequence: u8) -> io::Result<()> {
+    pub(super) async fn refuse(&mut self, error: &ErrPacket, sequence: u8) -> io::Result<()> {
         let mut out = std::mem::take(&mut self.out);
         error.encode(&mut out, sequence, self.capabilities);
         self.flush(out).await
     }
 
     /// Writes an OK of the proxy's own.
-    pub async fn ok(&mut self, status: Status, sequence: u8) -> io::Result<()> {
+    pub(super) async fn ok(&mut self, status: Status, sequence: u8) -> io::Result<()> {
         let mut out = std::mem::take(&mut self.out);
         put_ok(&mut out, sequence, status);
         self.flush(out).await
     }
 
     /// Writes an EOF of the proxy's own.
-    pub async fn eof(&mut self, status: Status, sequence: u8) -> io::Result<()> {
+    pub(super) async fn eof(&mut self, status: Status, sequence: u8) -> io::Result<()> {
         let mut out = std::mem::take(&mut self.out);
         put_eof(&mut out, sequence, status, self.capabilities);
         self.flush(out).await

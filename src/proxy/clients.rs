@@ -114,7 +114,7 @@ pub struct Clients {
 
 impl Clients {
     /// Admits one more; None when there are `limit` already.
-    pub fn admit(self: &Clients, address: SocketAddr, limit: u32) -> Option<Arc<ClientHandle>> {
+    pub fn admit(&self, address: SocketAddr, limit: u32) -> Option<Arc<ClientHandle>> {
         let mut by_id = self.by_id.lock().unwrap_or_else(PoisonError::into_inner);
         if by_id.len() >= limit as usize {
             return None;

@@ -5,7 +5,7 @@ use crate::wire::{ErrPacket, ProtocolError};
 
 /// Why a session ends before its client says so.
 #[derive(Debug, thiserror::Error)]
-pub enum SessionError {
+pub(super) enum SessionError {
     /// The client's connection broke, or it stopped taking its result.
     #[error("client: {0}")]
     Client(#[from] std::io::Error),
@@ -23,7 +23,7 @@ pub enum SessionError {
 /// What the client is told of a server's failure. Code 2013 and its text are what clients' libraries and frameworks
 /// take for a lost connection.
 #[must_use]
-pub fn refusal(error: &BackendError) -> ErrPacket {
+pub(super) fn refusal(error: &BackendError) -> ErrPacket {
     match error {
         BackendError::Connect { .. } | BackendError::ConnectTimeout { .. } => ErrPacket::new(
             2003,
@@ -39,6 +39,7 @@ pub fn refusal(error: &BackendError) -> ErrPacket {
             b"28000",
             &format!("pointsman: {error}; the account in the configuration must be the server's"),
         ),
+        BackendError::TooOld { .. } => ErrPacket::new(1105, b"HY000", &format!("pointsman: {error}")),
         BackendError::PoolFull { text } => ErrPacket::new(1203, b"42000", text),
         BackendError::State { error, .. } => ErrPacket::new(error.code, &error.sql_state, &error.message),
         BackendError::Lost { server, error, .. } => ErrPacket::new(
@@ -56,7 +57,7 @@ pub fn refusal(error: &BackendError) -> ErrPacket {
 
 /// The error for a client that broke the protocol.
 #[must_use]
-pub fn protocol_refusal(error: &ProtocolError, limit_name: &str) -> ErrPacket {
+pub(super) fn protocol_refusal(error: &ProtocolError, limit_name: &str) -> ErrPacket {
     match error {
         ProtocolError::OutOfOrder { .. } => {
             ErrPacket::new(1156, b"08S01", &format!("Got packets out of order (pointsman: {error})"))

@@ -16,6 +16,7 @@ use crate::clock;
 use crate::cluster::{Role, ServerId};
 use crate::routing::{Route, RouteReason, Target};
 use crate::session::{Job, Preamble, Request, Session, Settings, Slot};
+use crate::sql::Effects;
 use crate::telemetry::{Command as CommandLabel, Kind, Origin, ProtocolSide, Record, RetryCause, TargetLabel};
 use crate::wire::command::code;
 use crate::wire::inbox::RawCommand;
@@ -50,8 +51,10 @@ impl Leases {
     /// Gives back what the session does not keep.
     pub(super) fn give_back(&mut self, session: &Session) {
         for slot in [Slot::Primary, Slot::Replica] {
-            if !session.keeps(slot) {
-                *self.slot(slot) = None;
+            if !session.keeps(slot)
+                && let Some(mut lease) = self.slot(slot).take()
+            {
+                lease.tainted = false;
             }
         }
     }
@@ -60,9 +63,11 @@ impl Leases {
     pub(super) async fn end(&mut self, session: &Session) {
         let pinned = session.pinned().filter(|_| !session.pins().is_empty());
         for slot in [Slot::Primary, Slot::Replica] {
-            let Some(lease) = self.slot(slot).take() else { continue };
+            let Some(mut lease) = self.slot(slot).take() else { continue };
             if pinned == Some(slot) {
                 lease.cleanse().await;
+            } else {
+                lease.tainted = false;
             }
         }
     }
@@ -246,11 +251,18 @@ impl Run<'_> {
             Target::Replica(id) => Some(id),
         };
         let schema = self.session.settings().schema.is_some();
-        if let Some(lease) = held
-            && Some(lease.server) == wanted
-            && !lease.is_dead()
-        {
-            return Ok(lease);
+        if let Some(lease) = held.filter(|lease| Some(lease.server) == wanted) {
+            if !lease.is_dead() {
+                return Ok(lease);
+            }
+            // It was kept because it knows something: a statement that asks must not be answered by another.
+            let asks = Effects::ASKS_LAST_INSERT_ID | Effects::USES_SEQUENCE | Effects::OPAQUE;
+            if self.session.keeps(slot) && job.effects().intersects(asks) {
+                let error = std::io::Error::other("the connection that ran the statement it asks about is gone");
+                return Err(Failure::Server(lease.lost(Phase::NotSent, error), 0));
+            }
+            self.session.lost(slot);
+            lease.discard();
         }
         let server = wanted.and_then(|id| self.shared.pools.server(id)).ok_or_else(|| {
             let text = "pointsman: no primary is configured".to_owned();
@@ -303,6 +315,9 @@ impl Run<'_> {
         let mut tracker = ReplyTracker::new(kind, lease.capabilities, self.client.capabilities);
         if let Request::Prepare(id) = job.request {
             tracker = tracker.with_statement(id);
+        }
+        if job.connection_id {
+            tracker = tracker.with_number(self.handle.id);
         }
         match relay(lease, self.client, tracker, self.session.filter(), taken).await {
             Ok(outcome) => Ok(outcome),
@@ -423,6 +438,10 @@ impl Run<'_> {
         if absorbed.ask_status && !self.ask_status(slot).await {
             *self.leases.slot(slot) = None;
             self.session.lost(slot);
+        }
+        let pinned = self.session.pinned() == Some(slot);
+        if let Some(lease) = self.leases.slot(slot) {
+            lease.tainted = pinned;
         }
         Ok(())
     }

@@ -232,7 +232,7 @@ impl Exchange<'_> {
     ) -> Result<(bool, bool), LoginError> {
         // A stand-in that nobody can prove, so that unknown users take the same path.
         let stand_in = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &self.shared.keys[0].to_le_bytes());
-        let password = user.map_or(stand_in.as_ref(), |user| user.account.password.expose().as_bytes());
+        let password = user.map_or_else(|| stand_in.as_ref(), |user| user.account.password.expose().as_bytes());
         let named = response.plugin.as_deref().unwrap_or(NATIVE);
         let (used, proof) = match named {
             NATIVE => (NATIVE, response.auth_response.clone()),

@@ -260,7 +260,7 @@ impl<'a> Ask<'a> {
 
     fn choose(self, around: Surroundings<'_>) -> Route {
         let pool = around.policy.pool(self.pool);
-        let max_lag = self.max_lag.or(pool.map(|pool| pool.max_lag)).unwrap_or(around.policy.max_lag);
+        let max_lag = self.max_lag.or_else(|| pool.map(|pool| pool.max_lag)).unwrap_or(around.policy.max_lag);
         match balance::choose(self.pool, max_lag, around) {
             Ok(server) => Route { target: Target::Replica(server), reason: self.reason, rule: self.rule },
             Err(reason) => {

@@ -33,7 +33,7 @@ impl Binaries {
     /// servers. MariaDB is taken first unless `flavor` asks for one.
     pub fn find(flavor: Option<Flavor>) -> Result<Self, SandboxError> {
         let mut folders: Vec<(PathBuf, bool)> = Vec::new();
-        folders.extend(env::var_os("POINTSMAN_SANDBOX_BIN").map(|folder| (PathBuf::from(folder), true)));
+        folders.extend(env::var_os(crate::config::SANDBOX_NAME).map(|folder| (PathBuf::from(folder), true)));
         folders.extend(env::var_os("PATH").iter().flat_map(env::split_paths).map(|folder| (folder, false)));
         folders.extend(MORE_FOLDERS.iter().map(|folder| (PathBuf::from(folder), false)));
         let mut seen = Vec::new();

@@ -227,7 +227,12 @@ impl Session {
                     Arc::make_mut(&mut self.settings).schema = Some(schema.as_slice().into());
                     explained = true;
                 }
-                _ => {}
+                Detail::Set(_)
+                | Detail::Use(_)
+                | Detail::None
+                | Detail::Kill(_)
+                | Detail::Names(_)
+                | Detail::Name(_) => {}
             }
             // A procedure, or several statements in one: what else they set is not known.
             if classified.shape.effects.contains(Effects::OPAQUE) {
@@ -345,7 +350,9 @@ impl Session {
         let Some(classified) = &job.classified else { return };
         let name = match &classified.detail {
             Detail::Name(name) if !opaque => Some(name.as_slice()),
-            _ => None,
+            Detail::Name(_) | Detail::None | Detail::Set(_) | Detail::Use(_) | Detail::Kill(_) | Detail::Names(_) => {
+                None
+            }
         };
         let pins = &mut self.pins;
         if effects.contains(Effects::LOCKS_TABLES) {
@@ -455,18 +462,9 @@ impl Session {
 
     /// What the next statement may ask about this one.
     fn remember(&mut self, job: &Job, slot: Slot, outcome: &Outcome, effects: Effects) {
-        if effects.contains(Effects::SETS_LAST_INSERT_ID)
-            || outcome.last_insert_id != 0
-            || effects.contains(Effects::OPAQUE)
-        {
-            // The number in the OK packet is not always LAST_INSERT_ID(): an explicit value shows there too. The
-            // connection knows.
-            if slot == Slot::Primary && (outcome.last_insert_id != 0 || effects.contains(Effects::SETS_LAST_INSERT_ID))
-            {
-                self.holds_insert_id = true;
-            }
-        }
-        if job.last_insert_id.is_some() && outcome.error.is_none() && slot == Slot::Primary {
+        // The number in the OK packet is not always LAST_INSERT_ID(): an explicit value shows there too. The connection
+        // knows.
+        if slot == Slot::Primary && (outcome.last_insert_id != 0 || job.may_touch_insert_id()) {
             self.holds_insert_id = true;
         }
         // A statement that asks leaves what it asked about as it was.

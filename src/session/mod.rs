@@ -17,7 +17,7 @@ use bytes::Bytes;
 pub use absorb::Absorbed;
 pub use pins::{PinCause, Pins};
 pub use plan::{Answer, Job, Plan, Request, Slot};
-pub use settings::{Base, ConnectionState, ISOLATION, Preamble, Settings, TRACKING, literal};
+pub use settings::{Base, ConnectionState, ISOLATION, Preamble, Settings, literal, tracking};
 pub use statements::{ClientStatement, MAX_STATEMENTS, StatementKey, Statements};
 
 use crate::routing::{Route, RouteReason, SessionView, Surroundings, Target, decide};
@@ -306,7 +306,7 @@ impl Session {
 
     /// Routes a statement of either protocol.
     fn plan_statement(
-        &mut self,
+        &self,
         classified: Classified,
         request: Request,
         reply: ReplyKind,
@@ -315,7 +315,7 @@ impl Session {
         let effects = classified.shape.effects;
         let pinned = !self.pins.is_empty();
         let mut route = decide(&classified, self.view(environment), environment.around);
-        let (mut last_insert_id, mut replay, mut held) = (None, None, None);
+        let (mut replay, mut held) = (None, None);
         let asks_previous = Effects::ASKS_DIAGNOSTICS | Effects::ASKS_FOUND_ROWS | Effects::ASKS_ROW_COUNT;
         if !pinned && effects.intersects(asks_previous) && !matches!(request, Request::Prepare(_)) {
             match self.last.slot {
@@ -336,7 +336,6 @@ impl Session {
         }
         if !pinned && effects.contains(Effects::ASKS_LAST_INSERT_ID) {
             route = Route::new(Target::Primary, RouteReason::PreviousStatement);
-            last_insert_id = self.last_insert_id.filter(|_| !self.holds_insert_id);
         }
         if route.target == Target::Refuse {
             return Plan::Refuse(ErrPacket::new(
@@ -354,17 +353,26 @@ impl Session {
             && self.status.contains(Status::AUTOCOMMIT)
             && !matches!(request, Request::Statement(_))
             && classified.shape.kind != StatementKind::Multi;
-        Plan::Run(Box::new(Job {
+        let connection_id =
+            effects.contains(Effects::ASKS_CONNECTION_ID) && is_connection_id(&classified.shape.normalised);
+        let mut job = Job {
             route,
             request,
             reply: Some(reply),
             classified: Some(classified),
             repeatable,
-            last_insert_id,
+            last_insert_id: None,
             replay,
             cursor: false,
+            connection_id,
             held,
-        }))
+        };
+        // Whoever had the connection before must not be seen, nor what this session left be missed.
+        let asks = effects.contains(Effects::ASKS_LAST_INSERT_ID) || job.may_touch_insert_id();
+        if !pinned && !self.holds_insert_id && asks {
+            job.last_insert_id = Some(self.last_insert_id.unwrap_or(0));
+        }
+        Plan::Run(Box::new(job))
     }
 
     fn plan_prepare(&mut self, raw: &RawCommand, environment: &Environment<'_>) -> Plan {
@@ -419,7 +427,9 @@ impl Session {
         if classified.shape.kind == StatementKind::Kill {
             return match self.classify(&text, environment).detail {
                 Detail::Kill(target) => Plan::Kill(target),
-                _ => Self::unknown_statement(id, "mysqld_stmt_execute"),
+                Detail::None | Detail::Set(_) | Detail::Use(_) | Detail::Names(_) | Detail::Name(_) => {
+                    Self::unknown_statement(id, "mysqld_stmt_execute")
+                }
             };
         }
         // The literals that matter are those of the text; it may have been prepared under another state.
@@ -457,7 +467,14 @@ impl Session {
                 job.reply = None;
                 Plan::Run(job)
             }
-            _refused => Plan::Answer(Answer::Nothing),
+            // There is no reply to say it in: the EXECUTE will fail.
+            Plan::Answer(_)
+            | Plan::Refuse(_)
+            | Plan::ChangeUser(_)
+            | Plan::Reset
+            | Plan::Kill(_)
+            | Plan::Close(_)
+            | Plan::Quit => Plan::Answer(Answer::Nothing),
         }
     }
 
@@ -475,7 +492,7 @@ impl Session {
         Plan::Close(statement.alone.then_some(statement.key))
     }
 
-    fn plan_statement_reset(&mut self, id: ClientStatementId) -> Plan {
+    fn plan_statement_reset(&self, id: ClientStatementId) -> Plan {
         let Some(statement) = self.statements.get(id) else {
             return Self::unknown_statement(id, "mysqld_stmt_reset");
         };
@@ -502,6 +519,14 @@ impl Session {
         job.request = Request::Statement(id);
         Plan::Run(Box::new(job))
     }
+}
+
+/// Whether a statement is `SELECT CONNECTION_ID()`, perhaps with an alias.
+fn is_connection_id(normalised: &str) -> bool {
+    let lower = normalised.to_ascii_lowercase();
+    let Some(rest) = lower.strip_prefix("select connection_id()") else { return false };
+    let alias = rest.trim().strip_prefix("as ").unwrap_or(rest).trim();
+    alias.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'`')
 }
 
 /// Whether a statement's literals say something that `absorb` needs.

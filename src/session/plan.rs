@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::routing::{Route, Target};
-use crate::sql::{Classified, Effects, KillTarget, StatementKind};
+use crate::sql::{Classified, Effects, KillTarget, PrimaryCause, StatementKind};
 use crate::wire::statement::ClientStatementId;
 use crate::wire::{ErrPacket, ReplyKind};
 
@@ -81,6 +81,8 @@ pub struct Job {
     pub replay: Option<Option<u64>>,
     /// An EXECUTE that asks for a cursor.
     pub cursor: bool,
+    /// The result is CONNECTION_ID() and nothing else: the client gets the id that it knows.
+    pub connection_id: bool,
     /// It must run on the connection held in this slot, which ran the statement that it asks about.
     pub held: Option<Slot>,
 }
@@ -98,6 +100,7 @@ impl Job {
             last_insert_id: None,
             replay: None,
             cursor: false,
+            connection_id: false,
             held: None,
         }
     }
@@ -112,6 +115,14 @@ impl Job {
     #[must_use]
     pub fn effects(&self) -> Effects {
         self.classified.as_ref().map_or(Effects::NONE, |classified| classified.shape.effects)
+    }
+
+    /// Whether LAST_INSERT_ID() may be read or set by what it calls.
+    #[must_use]
+    pub fn may_touch_insert_id(&self) -> bool {
+        let unknown = Some(PrimaryCause::UnknownFunction);
+        let calls = self.classified.as_ref().is_some_and(|classified| classified.shape.cause == unknown);
+        calls || self.effects().intersects(Effects::SETS_LAST_INSERT_ID | Effects::OPAQUE)
     }
 
     /// The slot that it runs in; `pinned` is where the session is pinned.

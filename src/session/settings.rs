@@ -53,6 +53,8 @@ pub struct Base {
     pub sql_mode: Box<str>,
     /// `@@autocommit`.
     pub autocommit: bool,
+    /// The server is MariaDB, not MySQL.
+    pub mariadb: bool,
     /// `@@tx_isolation` or `@@transaction_isolation`.
     pub isolation: Box<str>,
 }
@@ -83,8 +85,26 @@ impl Base {
     }
 }
 
-/// The setup of a fresh or reset connection: every change of state is to be reported.
-pub const TRACKING: &str = "session_track_schema=1,session_track_system_variables='*',session_track_state_change=1";
+/// The setup of a fresh or reset connection: every change of state is to be reported. For MariaDB.
+const TRACKING_MARIADB: &str = "session_track_schema=1,session_track_system_variables='*',session_track_state_change=1";
+
+/// The same for MySQL, where `*` makes every OK packet carry `statement_id` (MySQL 9.7). What is not named here is
+/// followed by the text of the SET, or pins the session.
+const TRACKING_MYSQL: &str = "session_track_schema=1,session_track_system_variables='autocommit,big_tables,\
+    character_set_client,character_set_connection,character_set_results,collation_connection,\
+    default_storage_engine,div_precision_increment,explicit_defaults_for_timestamp,foreign_key_checks,\
+    group_concat_max_len,innodb_lock_wait_timeout,interactive_timeout,lc_messages,lc_time_names,lock_wait_timeout,\
+    max_execution_time,max_heap_table_size,max_join_size,max_sort_length,net_read_timeout,net_write_timeout,\
+    optimizer_switch,sort_buffer_size,sql_auto_is_null,sql_big_selects,sql_buffer_result,sql_mode,sql_notes,\
+    sql_quote_show_create,sql_safe_updates,sql_select_limit,sql_warnings,time_zone,tmp_table_size,\
+    transaction_isolation,transaction_read_only,unique_checks,updatable_views_with_limit,wait_timeout,\
+    windowing_use_high_precision',session_track_state_change=1";
+
+/// The assignments that make a server of this family report every change of state.
+#[must_use]
+pub const fn tracking(mariadb: bool) -> &'static str {
+    if mariadb { TRACKING_MARIADB } else { TRACKING_MYSQL }
+}
 
 /// What a connection's session state is known to be.
 #[derive(Debug, Clone)]
@@ -126,7 +146,7 @@ impl Preamble {
         let have = if held.known { &*held.settings } else { &fresh };
         if !held.known {
             preamble.reset = true;
-            preamble.set.push_str(TRACKING);
+            preamble.set.push_str(tracking(held.base.mariadb));
             // MySQL resets to the server's character set, MariaDB to the login's.
             let base = &held.base;
             for (name, value) in [
@@ -339,6 +359,7 @@ mod tests {
             collation_connection: "utf8mb4_general_ci".into(),
             sql_mode: "".into(),
             autocommit: true,
+            mariadb: true,
             isolation: "REPEATABLE-READ".into(),
         })
     }
@@ -379,7 +400,7 @@ mod tests {
         let held = ConnectionState { base: base(), settings: wanted(&[("sql_mode", "'ANSI'")], None), known: false };
         let preamble = Preamble::between(&held, &wanted(&[], None));
         assert!(preamble.reset);
-        assert!(preamble.set.starts_with(TRACKING));
+        assert!(preamble.set.starts_with(tracking(true)));
         assert!(!preamble.set.contains("sql_mode"));
     }
 

@@ -16,7 +16,7 @@ use super::ok::OkPacket;
 use super::reader::Reader;
 use super::session_track::{SessionTrack, TrackFilter};
 use super::statement::{ClientStatementId, PrepareOk};
-use super::writer::put_with;
+use super::writer::{put_lenenc_bytes, put_with};
 use super::{Capabilities, ProtocolError, Status};
 
 /// The longest OK or ERR packet that is read, in bytes: session state with every variable of a server is some 40 KiB.
@@ -102,6 +102,8 @@ pub struct ReplyTracker {
     continued: bool,
     /// A byte of the reply was scanned.
     begun: bool,
+    /// The number to put into the first row, which has just one column of numbers.
+    number: Option<u32>,
     outcome: Outcome,
 }
 
@@ -122,6 +124,7 @@ impl ReplyTracker {
             statement: None,
             continued: false,
             begun: false,
+            number: None,
             outcome: Outcome::default(),
         }
     }
@@ -130,6 +133,14 @@ impl ReplyTracker {
     #[must_use]
     pub fn with_statement(mut self, statement: ClientStatementId) -> Self {
         self.statement = Some(statement);
+        self
+    }
+
+    /// Puts this number in the place of the one in the first row, for a result of one column: CONNECTION_ID() is the
+    /// proxy's, while all else of the result is the server's.
+    #[must_use]
+    pub fn with_number(mut self, number: u32) -> Self {
+        self.number = Some(number);
         self
     }
 
@@ -182,6 +193,13 @@ impl ReplyTracker {
             }
             // The hot path: a row.
             if self.state == State::Rows && !self.ends_rows(head.first, header.payload_len) {
+                if self.number.is_some() {
+                    if inbox.payload(header).is_none() {
+                        return Ok(Progress::More);
+                    }
+                    self.renumber(inbox, header);
+                    continue;
+                }
                 self.outcome.rows = self.outcome.rows.wrapping_add(1);
                 self.continued = header.payload_len == MAX_PAYLOAD;
                 inbox.pass(header);
@@ -344,6 +362,28 @@ impl ReplyTracker {
         self.state = if status.contains(Status::MORE_RESULTS) { State::First } else { State::Done };
     }
 
+    /// Writes the first row anew with another number: text, or binary of four or eight bytes.
+    fn renumber(&mut self, inbox: &mut Inbox, header: PacketHeader) {
+        self.outcome.rows = self.outcome.rows.wrapping_add(1);
+        let Some(number) = self.number.take() else { return };
+        let row = inbox.payload(header).unwrap_or_default();
+        let mut packet = BytesMut::with_capacity(32);
+        match row {
+            // Binary: a zero byte, the NULL bitmap, the value.
+            [0, 0, value @ ..] if matches!(value.len(), 4 | 8) => {
+                let value = u64::from(number).to_le_bytes();
+                put_with(&mut packet, header.sequence, |out| {
+                    out.extend_from_slice(&[0, 0]);
+                    out.extend_from_slice(value.get(..row.len().saturating_sub(2)).unwrap_or_default());
+                });
+            }
+            _ => put_with(&mut packet, header.sequence, |out| {
+                put_lenenc_bytes(out, number.to_string().as_bytes());
+            }),
+        }
+        inbox.replace(header, &packet);
+    }
+
     fn prepare_ok(&mut self, inbox: &mut Inbox, header: PacketHeader) -> Result<(), ProtocolError> {
         let payload = inbox.payload(header).unwrap_or_default();
         let prepared = PrepareOk::parse(payload)?;
@@ -463,6 +503,23 @@ mod tests {
                 assert_eq!((prepared.statement.0, prepared.columns, prepared.parameters), (5, 1, 2));
                 assert_eq!(&client[5..9], &[4, 3, 2, 1]);
                 assert_eq!(client[9..], bytes[9..]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_number_is_replaced_in_text_and_binary() {
+        for (row, wanted) in [
+            (&b"\x0217"[..], &b"\x0570123"[..]),
+            (b"\x00\x00\x11\x00\x00\x00", b"\x00\x00\xeb\x11\x01\x00"),
+            (b"\x00\x00\x11\x00\x00\x00\x00\x00\x00\x00", b"\x00\x00\xeb\x11\x01\x00\x00\x00\x00\x00"),
+        ] {
+            let bytes = packets(&[b"\x01", COLUMN, row, b"\xfe\x00\x00\x03\x00\x01\x00"]);
+            let expected = packets(&[b"\x01", COLUMN, wanted, b"\xfe\x00\x00\x03\x00\x01\x00"]);
+            for step in [1, 5, 1000] {
+                let tracker = ReplyTracker::new(ReplyKind::Results, modern(), modern()).with_number(70_123);
+                let (progress, _, client) = run(tracker, &bytes, step);
+                assert_eq!((progress, &client[..]), (Ok(Progress::Done), &expected[..]));
             }
         }
     }

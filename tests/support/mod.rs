@@ -1,5 +1,5 @@
 //! Private servers with a proxy in front of them, inside the test's process.
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken fixture must fail the test")]
 #![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
@@ -8,8 +8,7 @@ use std::net::SocketAddr;
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, OptsBuilder};
 use pointsman::app::{self, RunningProxy};
-use pointsman::cli::Process;
-use pointsman::config::{Source, parse};
+use pointsman::config::{NoVariables, Source, parse};
 use pointsman::sandbox::{APP, Account, Binaries, MONITOR, OTHER, Sandbox, SandboxOptions};
 
 /// Servers, and a proxy in front of them.
@@ -53,7 +52,7 @@ pub fn configuration(servers: &Sandbox, extra: &str) -> String {
 /// A proxy for these servers.
 pub async fn proxy(servers: &Sandbox, extra: &str) -> RunningProxy {
     let text = configuration(servers, extra);
-    let loaded = match parse(Some(Source { name: "test", text: &text }), &Process) {
+    let loaded = match parse(Some(Source { name: "test", text: &text }), &NoVariables) {
         Ok(loaded) => loaded,
         Err(problems) => panic!("{problems}\n{text}"),
     };
