@@ -57,17 +57,11 @@ impl Client {
             // php.ini of Debian forbids it for mysqli.
             arguments.splice(0..0, ["-d".to_owned(), "mysqli.allow_local_infile=1".to_owned()]);
         }
-        Self {
-            name,
-            program,
-            arguments,
-            on_replica: PAGE,
-            on_primary: CHECKOUT,
-        }
+        Self { name, program, arguments, on_replica: PAGE, on_primary: CHECKOUT }
     }
 
     /// What it prints, working against this address.
-    async fn transcript(&self, address: SocketAddr, way: &str) -> String {
+    async fn transcript(&self, address: SocketAddr, way: &str) -> Result<String, String> {
         let output = Command::new(&self.program)
             .args(&self.arguments)
             .args([address.ip().to_string(), address.port().to_string()])
@@ -77,16 +71,14 @@ impl Client {
             .kill_on_drop(true)
             .output();
         let output = tokio::time::timeout(LIMIT, output).await;
-        let output = output.unwrap_or_else(|_| panic!("{} hangs, {way}", self.name)).unwrap();
+        let Ok(output) = output else { return Err(format!("{}, {way}, hangs", self.name)) };
+        let output = output.unwrap();
         let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(
-            output.status.success() && complained.is_empty(),
-            "{}, {way}: {}\n{complained}\nafter: {}",
-            self.name,
-            output.status,
-            last_lines(&said)
-        );
-        said.into_owned()
+        if !output.status.success() || !complained.is_empty() {
+            let tail = last_lines(&said);
+            return Err(format!("{}, {way}: {}\n{complained}\nafter: {tail}", self.name, output.status));
+        }
+        Ok(said.into_owned())
     }
 }
 
@@ -130,23 +122,22 @@ async fn set_up(stage: &Stage) {
     }
 }
 
-/// The first line that differs, with its like.
+/// The first lines that differ, from shortly before the place where they do.
 fn difference(name: &str, direct: &str, proxied: &str) -> Option<String> {
     if direct == proxied {
         return None;
     }
-    let (mut one, mut other) = (direct.lines(), proxied.lines());
-    let mut number = 0;
-    loop {
-        number += 1;
-        let (left, right) = (one.next(), other.next());
-        if left != right {
-            return Some(format!("{name}, line {number}:\n  direct:  {left:?}\n  proxied: {right:?}"));
-        }
-        if left.is_none() {
-            return Some(format!("{name}: line ends differ"));
-        }
-    }
+    let differing = direct.lines().zip(proxied.lines()).enumerate().filter(|(_, (one, other))| one != other);
+    let shown: Vec<_> = differing
+        .take(3)
+        .map(|(number, (one, other))| {
+            let same = one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count();
+            let part = |line: &str| line.chars().skip(same.saturating_sub(60)).take(160).collect::<String>();
+            format!("line {}, character {same}:\n  direct:  {}\n  proxied: {}", number + 1, part(one), part(other))
+        })
+        .collect();
+    let lengths = format!("{} lines directly, {} proxied", direct.lines().count(), proxied.lines().count());
+    Some(format!("{name}: {lengths}\n{}", shown.join("\n")))
 }
 
 /// Runs each client both ways and compares.
@@ -163,6 +154,14 @@ async fn compare(clients: Vec<Client>) {
         let directly = began.elapsed();
         set_up(&stage).await;
         let proxied = client.transcript(stage.listen(), "proxied").await;
+        let (direct, proxied) = match (direct, proxied) {
+            (Ok(direct), Ok(proxied)) => (direct, proxied),
+            (direct, proxied) => {
+                problems.extend(direct.err());
+                problems.extend(proxied.err());
+                continue;
+            }
+        };
         eprintln!("{}: {} bytes; direct {directly:?}, both {:?}", client.name, direct.len(), began.elapsed());
         assert!(direct.len() > 1000, "{} saw next to nothing: {direct}", client.name);
         problems.extend(difference(client.name, &direct, &proxied));
