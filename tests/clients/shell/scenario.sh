@@ -43,9 +43,8 @@ awk 'BEGIN { printf "INSERT INTO imports (id, name, amount) VALUES (0, \"é\", 1
 cli < "$work/import.sql"
 sed 's/;$/ ON DUPLICATE KEY UPDATE seen = seen + 1;/' "$work/import.sql" > "$work/upsert.sql"
 cli < "$work/upsert.sql"
-cli -e "LOAD DATA LOCAL INFILE '$work/lines.tsv' INTO TABLE imports (id, name, amount); SELECT ROW_COUNT()"
+cli -e "LOAD DATA LOCAL INFILE '$work/lines.tsv' INTO TABLE imports (id, name, amount); SELECT ROW_COUNT(); SELECT COUNT(*), SUM(amount), SUM(seen) FROM imports"
 try -e "LOAD DATA LOCAL INFILE '$work/missing.tsv' INTO TABLE imports" | sed "s|$work|WORK|g"
-cli -e 'SELECT COUNT(*), SUM(amount), SUM(seen) FROM imports'
 
 try -e 'INSERT INTO customers (id, name) VALUES (1, "again")'
 try -e 'SELEC 1'
@@ -67,7 +66,8 @@ try -e 'SET time_zone = "+05:30"; SELECT FROM_UNIXTIME(0), @@time_zone; SET NAME
 try -e 'USE vault; SELECT DATABASE(); SHOW TABLES; USE shop; SHOW TABLES'
 try -e 'CREATE PROCEDURE two() BEGIN SELECT 1 AS a; SELECT 2 AS b, 3 AS c; END; ' --delimiter='$$'
 try -e 'CALL two(); SELECT 4 AS d; DROP PROCEDURE two'
-try -e 'SHOW CREATE TABLE orders\G'
+# A replica does not see the numbers that a transaction took and then rolled back.
+try -e 'SHOW CREATE TABLE orders\G' | sed 's/ AUTO_INCREMENT=[0-9]*//'
 try -e 'DESCRIBE products; SHOW INDEX FROM products; EXPLAIN SELECT * FROM customers WHERE id = 1' | sed 's/\t[0-9]*\tNULL\tNULL\t\tBTREE/ BTREE/'
 try --xml -e 'SELECT id, note FROM customers WHERE id < 3'
 try --html -e 'SELECT id, note FROM customers WHERE id < 3'
