@@ -271,12 +271,13 @@ impl Exchange<'_> {
         Ok(self.shared.rsa.decrypt(&answer, nonce).is_some_and(|sent| crate::wire::auth::same(&sent, password)))
     }
 
-    /// Learns what fresh sessions of this form have, and whether the schema can be used, where neither is known yet.
+    /// Learns what fresh sessions of this form have, and whether the account and the schema can be used, where it
+    /// is not known yet.
     async fn prime(&self, user: &Arc<User>, response: &HandshakeResponse) -> Result<Option<Arc<Base>>, ErrPacket> {
         let shared = self.shared;
         let base = shared.greetings.base(response.collation, response.capabilities);
         let name = &user.account.user;
-        let schema_known = response.schema.as_ref().is_none_or(|schema| shared.greetings.knows_schema(name, schema));
+        let schema_known = shared.greetings.knows_schema(name, response.schema.as_deref().unwrap_or_default());
         if base.is_some() && schema_known {
             return Ok(base);
         }
@@ -323,9 +324,7 @@ async fn try_primary(
     }
     let base = lease.state.base.clone();
     shared.greetings.keep_base(key.collation, key.capabilities, &base);
-    if let Some(schema) = &response.schema {
-        shared.greetings.keep_schema(&key.user, schema);
-    }
+    shared.greetings.keep_schema(&key.user, response.schema.as_deref().unwrap_or_default());
     Ok(base)
 }
 
