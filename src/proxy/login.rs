@@ -40,6 +40,8 @@ pub(super) struct LoggedIn {
     pub(super) session: Session,
     pub(super) user: UserGuard,
     pub(super) collation: u16,
+    /// The nonce of the greeting.
+    pub(super) nonce: [u8; NONCE_LEN],
 }
 
 /// Counts a user's clients.
@@ -109,6 +111,7 @@ pub(super) async fn change_user(
     handle: &ClientHandle,
     payload: &[u8],
     collation: u16,
+    greeted: [u8; NONCE_LEN],
     sequence: u8,
 ) -> Result<LoggedIn, LoginError> {
     let max_packet = u32::try_from(client.max_packet).unwrap_or(u32::MAX);
@@ -121,7 +124,11 @@ pub(super) async fn change_user(
     if response.collation == 0 {
         response.collation = collation;
     }
-    // The nonce of the greeting must not serve twice: the client is always asked anew.
+    // A client that does not know of methods cannot be asked: the greeting's nonce serves again, as with servers.
+    if !capabilities.contains(Capabilities::PLUGIN_AUTH) {
+        return exchange.finish(response, NATIVE, greeted).await;
+    }
+    // Of others it must not serve twice: the client is always asked anew.
     let plugin = response.plugin.clone().filter(|plugin| plugin == NATIVE).map_or(CACHING_SHA2, |_| NATIVE);
     response.plugin = Some(String::new());
     exchange.finish(response, plugin, random_nonce()).await
@@ -214,7 +221,7 @@ impl Exchange<'_> {
         }
         let sequence = self.sequence;
         self.client.ok(session.status(), sequence).await?;
-        Ok(LoggedIn { session, user: guard, collation: response.collation })
+        Ok(LoggedIn { session, user: guard, collation: response.collation, nonce })
     }
 
     async fn refuse(&mut self, error: &ErrPacket) -> Result<(), LoginError> {
