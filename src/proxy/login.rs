@@ -40,6 +40,8 @@ pub(super) struct LoggedIn {
     pub(super) session: Session,
     pub(super) user: UserGuard,
     pub(super) collation: u16,
+    /// The nonce of the greeting.
+    pub(super) nonce: [u8; NONCE_LEN],
 }
 
 /// Counts a user's clients.
@@ -108,6 +110,7 @@ pub(super) async fn change_user(
     handle: &ClientHandle,
     payload: &[u8],
     collation: u16,
+    greeted: [u8; NONCE_LEN],
     sequence: u8,
 ) -> Result<LoggedIn, LoginError> {
     let max_packet = u32::try_from(client.max_packet).unwrap_or(u32::MAX);
@@ -120,7 +123,11 @@ pub(super) async fn change_user(
     if response.collation == 0 {
         response.collation = collation;
     }
-    // The nonce of the greeting must not serve twice: the client is always asked anew.
+    // A client that does not know of methods cannot be asked: the greeting's nonce serves again, as with servers.
+    if !capabilities.contains(Capabilities::PLUGIN_AUTH) {
+        return exchange.finish(response, NATIVE, greeted).await;
+    }
+    // Of others it must not serve twice: the client is always asked anew.
     let plugin = response.plugin.clone().filter(|plugin| plugin == NATIVE).map_or(CACHING_SHA2, |_| NATIVE);
     response.plugin = Some(String::new());
     exchange.finish(response, plugin, random_nonce()).await
@@ -213,7 +220,7 @@ impl Exchange<'_> {
         }
         let sequence = self.sequence;
         self.client.ok(session.status(), sequence).await?;
-        Ok(LoggedIn { session, user: guard, collation: response.collation })
+        Ok(LoggedIn { session, user: guard, collation: response.collation, nonce })
     }
 
     async fn refuse(&mut self, error: &ErrPacket) -> Result<(), LoginError> {
@@ -270,12 +277,13 @@ impl Exchange<'_> {
         Ok(self.shared.rsa.decrypt(&answer, nonce).is_some_and(|sent| crate::wire::auth::same(&sent, password)))
     }
 
-    /// Learns what fresh sessions of this form have, and whether the schema can be used, where neither is known yet.
+    /// Learns what fresh sessions of this form have, and whether the account and the schema can be used, where it
+    /// is not known yet.
     async fn prime(&self, user: &Arc<User>, response: &HandshakeResponse) -> Result<Option<Arc<Base>>, ErrPacket> {
         let shared = self.shared;
         let base = shared.greetings.base(response.collation, response.capabilities);
         let name = &user.account.user;
-        let schema_known = response.schema.as_ref().is_none_or(|schema| shared.greetings.knows_schema(name, schema));
+        let schema_known = shared.greetings.knows_schema(name, response.schema.as_deref().unwrap_or_default());
         if base.is_some() && schema_known {
             return Ok(base);
         }
@@ -322,9 +330,7 @@ async fn try_primary(
     }
     let base = lease.state.base.clone();
     shared.greetings.keep_base(key.collation, key.capabilities, &base);
-    if let Some(schema) = &response.schema {
-        shared.greetings.keep_schema(&key.user, schema);
-    }
+    shared.greetings.keep_schema(&key.user, response.schema.as_deref().unwrap_or_default());
     Ok(base)
 }
 

@@ -15,6 +15,7 @@ use crate::clock;
 use crate::routing::{RouteReason, Surroundings};
 use crate::session::{Answer, Environment, HOLD, Plan, Session, Slot};
 use crate::telemetry::{Kind, Origin, ProtocolSide, Record, TargetLabel};
+use crate::wire::auth::NONCE_LEN;
 use crate::wire::inbox::RawCommand;
 use crate::wire::{Command, ErrPacket};
 
@@ -25,8 +26,11 @@ struct Served<'a> {
     handle: &'a ClientHandle,
     session: Session,
     leases: Leases,
-    user: UserGuard,
+    /// None while it logs in anew.
+    user: Option<UserGuard>,
     collation: u16,
+    /// The nonce of the greeting.
+    nonce: [u8; NONCE_LEN],
     /// A cheap generator for breaking ties among replicas.
     random: u64,
 }
@@ -45,10 +49,10 @@ pub(super) async fn run(
     handle: &ClientHandle,
     logged_in: LoggedIn,
 ) -> Result<(), SessionError> {
-    let LoggedIn { session, user, collation } = logged_in;
+    let LoggedIn { session, user, collation, nonce } = logged_in;
     let leases = Leases::new(user.0.clone(), collation, session.capabilities());
     let random = u64::from(handle.id).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut served = Served { shared, client, handle, session, leases, user, collation, random };
+    let mut served = Served { shared, client, handle, session, leases, user: Some(user), collation, nonce, random };
     let result = served.serve().await;
     served.leases.end(&served.session).await;
     result
@@ -270,12 +274,14 @@ impl Served<'_> {
     async fn change_user(&mut self, payload: &[u8], sequence: u8) -> Result<(), SessionError> {
         self.leases.end(&self.session).await;
         let limit = self.shared.config.proxy.login_timeout;
-        let login = change_user(self.shared, self.client, self.handle, payload, self.collation, sequence);
+        // Its place is free: who logs in anew as the same user must not be one too many.
+        self.user = None;
+        let login = change_user(self.shared, self.client, self.handle, payload, self.collation, self.nonce, sequence);
         match tokio::time::timeout(limit, Box::pin(login)).await {
-            Ok(Ok(LoggedIn { session, user, collation })) => {
+            Ok(Ok(LoggedIn { session, user, collation, .. })) => {
                 self.leases = Leases::new(user.0.clone(), collation, session.capabilities());
                 self.session = session;
-                self.user = user;
+                self.user = Some(user);
                 self.collation = collation;
                 Ok(())
             }

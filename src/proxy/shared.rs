@@ -82,7 +82,7 @@ impl Shared {
 pub struct Greetings {
     primary: ArcSwapOption<Greeting>,
     bases: RwLock<HashMap<(u16, Capabilities), Arc<Base>>>,
-    /// Schemas that a user could use on the primary.
+    /// Schemas that a user could use on the primary; empty: it could log in without one.
     schemas: Mutex<HashSet<(Arc<str>, Vec<u8>)>>,
 }
 

@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken fixture must fail the test")]
 #![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
+pub mod raw;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, OptsBuilder};
@@ -168,4 +171,15 @@ impl Stage {
         self.proxy.stop().await;
         self.servers.stop().await;
     }
+}
+
+/// Waits until `holds`, for ten seconds at most.
+pub async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    for _ in 0..500 {
+        if holds().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("not within ten seconds: {what}");
 }

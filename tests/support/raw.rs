@@ -1,0 +1,402 @@
+//! A client that speaks packets: what it sends and what it gets is seen byte by byte. It finds the end of a reply by
+//! itself, not by the code under test.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use pointsman::wire::auth::{CACHING_SHA2, NATIVE, caching_sha2, native};
+use pointsman::wire::handshake::{Greeting, HandshakeResponse};
+use pointsman::wire::header::{HEADER_LEN, MAX_PAYLOAD, PacketHeader};
+use pointsman::wire::writer::{put_lenenc_bytes, put_packet};
+use pointsman::wire::{Capabilities, ErrPacket, Reader};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// Nothing that a test waits for takes longer.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What clients ask for nowadays.
+pub const MODERN: Capabilities = Capabilities::OFFERED
+    .without(Capabilities::CONNECT_WITH_DB)
+    .without(Capabilities::CONNECT_ATTRS)
+    .without(Capabilities::FOUND_ROWS)
+    .without(Capabilities::NO_SCHEMA)
+    .without(Capabilities::ODBC)
+    .without(Capabilities::IGNORE_SPACE)
+    .without(Capabilities::INTERACTIVE);
+
+/// What clients asked for ten years ago.
+pub const CLASSIC: Capabilities = MODERN.without(Capabilities::DEPRECATE_EOF).without(Capabilities::SESSION_TRACK);
+
+/// One payload, put together when it came in several packets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packet {
+    /// The sequence id of its last packet.
+    pub sequence: u8,
+    pub payload: Vec<u8>,
+}
+
+impl Packet {
+    /// The error in it.
+    pub fn error(&self) -> ErrPacket {
+        assert_eq!(self.payload.first(), Some(&0xFF), "not an error: {self:?}");
+        ErrPacket::parse(&self.payload).expect("an error packet")
+    }
+
+    pub fn is_ok(&self) -> bool {
+        self.payload.first() == Some(&0)
+    }
+}
+
+/// How to log in.
+#[derive(Debug, Clone)]
+pub struct Login {
+    pub user: String,
+    pub password: String,
+    pub schema: Option<String>,
+    /// The plugin that the client names and answers with. `""`: none.
+    pub plugin: String,
+    pub capabilities: Capabilities,
+    /// Send a first proof that is wrong.
+    pub spoil: bool,
+}
+
+impl Login {
+    pub fn new(user: &str, password: &str) -> Self {
+        Self {
+            user: user.into(),
+            password: password.into(),
+            schema: None,
+            plugin: NATIVE.into(),
+            capabilities: MODERN,
+            spoil: false,
+        }
+    }
+
+    pub fn app() -> Self {
+        Self { schema: Some("app".into()), ..Self::new("app", "app-secret") }
+    }
+
+    pub fn with(self, capabilities: Capabilities) -> Self {
+        Self { capabilities, ..self }
+    }
+
+    pub fn plugin(self, plugin: &str) -> Self {
+        Self { plugin: plugin.into(), ..self }
+    }
+}
+
+/// A client's connection.
+pub struct Raw {
+    pub stream: TcpStream,
+    pub capabilities: Capabilities,
+    pub greeting: Option<Greeting>,
+    /// The sequence id of the next packet.
+    pub sequence: u8,
+}
+
+impl Raw {
+    /// Connects and says nothing.
+    pub async fn dial(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.expect("the proxy listens");
+        stream.set_nodelay(true).unwrap();
+        Self { stream, capabilities: Capabilities::PROTOCOL_41, greeting: None, sequence: 0 }
+    }
+
+    /// Connects and reads the greeting.
+    pub async fn open(address: SocketAddr) -> Self {
+        let mut raw = Self::dial(address).await;
+        let packet = raw.read().await;
+        raw.greeting = Some(Greeting::parse(&packet.payload).unwrap_or_else(|error| panic!("{error}: {packet:?}")));
+        raw
+    }
+
+    /// Connects and logs in.
+    pub async fn login(address: SocketAddr, login: &Login) -> Self {
+        let mut raw = Self::open(address).await;
+        let packets = raw.log_in(login).await;
+        assert!(packets.last().unwrap().is_ok(), "{login:?}: {:?}", packets.last().unwrap().error());
+        raw
+    }
+
+    /// Logs in; returns all that the server said.
+    pub async fn log_in(&mut self, login: &Login) -> Vec<Packet> {
+        let greeting = self.greeting.clone().expect("a greeting");
+        let mut capabilities = login.capabilities & greeting.capabilities.with(Capabilities::LONG_PASSWORD);
+        if login.schema.is_some() {
+            capabilities = capabilities | Capabilities::CONNECT_WITH_DB;
+        }
+        let mut proof = scramble(&login.plugin, &login.password, &greeting.nonce);
+        if login.spoil
+            && let Some(byte) = proof.first_mut()
+        {
+            *byte = !*byte;
+        }
+        let response = HandshakeResponse {
+            capabilities,
+            max_packet: 1 << 30,
+            collation: 45,
+            user: login.user.clone().into_bytes(),
+            auth_response: proof,
+            schema: login.schema.clone().map(String::into_bytes),
+            plugin: Some(login.plugin.clone()).filter(|plugin| !plugin.is_empty()),
+            attributes: Vec::new(),
+        };
+        self.capabilities = capabilities;
+        self.answer(&response.encode()).await;
+        self.authenticate(&login.password, &login.plugin, greeting.nonce.to_vec()).await
+    }
+
+    /// COM_CHANGE_USER; returns all that the server said.
+    pub async fn change_user(&mut self, login: &Login) -> Vec<Packet> {
+        let mut payload = BytesMut::from(&[0x11][..]);
+        payload.extend_from_slice(login.user.as_bytes());
+        payload.extend_from_slice(&[0]);
+        let nonce = self.greeting.as_ref().unwrap().nonce.to_vec();
+        let proof = scramble(&login.plugin, &login.password, &nonce);
+        payload.extend_from_slice(&[u8::try_from(proof.len()).unwrap()]);
+        payload.extend_from_slice(&proof);
+        payload.extend_from_slice(login.schema.as_deref().unwrap_or("").as_bytes());
+        payload.extend_from_slice(&[0, 45, 0]);
+        if self.capabilities.contains(Capabilities::PLUGIN_AUTH) {
+            payload.extend_from_slice(login.plugin.as_bytes());
+            payload.extend_from_slice(&[0]);
+        }
+        if self.capabilities.contains(Capabilities::CONNECT_ATTRS) {
+            put_lenenc_bytes(&mut payload, b"");
+        }
+        self.send(&payload).await;
+        self.authenticate(&login.password, &login.plugin, nonce).await
+    }
+
+    async fn authenticate(&mut self, password: &str, plugin: &str, mut nonce: Vec<u8>) -> Vec<Packet> {
+        let mut plugin = plugin.to_owned();
+        let mut packets = Vec::new();
+        loop {
+            let packet = self.read().await;
+            packets.push(packet.clone());
+            match packet.payload.as_slice() {
+                [0 | 0xFF, ..] => return packets,
+                [0xFE, rest @ ..] => {
+                    let end = rest.iter().position(|byte| *byte == 0).unwrap();
+                    plugin = String::from_utf8(rest[..end].to_vec()).unwrap();
+                    nonce = rest[end + 1..].strip_suffix(&[0]).unwrap_or(&rest[end + 1..]).to_vec();
+                    let proof = scramble(&plugin, password, &nonce);
+                    self.answer(&proof).await;
+                }
+                [1, 3] => {}
+                [1, 4] => self.answer(&[2]).await,
+                [1, key @ ..] => {
+                    let cipher = caching_sha2::encrypt(password.as_bytes(), &nonce, key).expect("a public key");
+                    self.answer(&cipher).await;
+                }
+                other => panic!("{plugin}: {other:?}"),
+            }
+        }
+    }
+
+    /// Writes bytes as they are.
+    pub async fn write(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.expect("the peer takes it");
+    }
+
+    /// Sends a command.
+    pub async fn send(&mut self, payload: &[u8]) {
+        self.sequence = 0;
+        self.answer(payload).await;
+    }
+
+    /// Sends a packet that continues the exchange.
+    pub async fn answer(&mut self, payload: &[u8]) {
+        let mut out = BytesMut::new();
+        self.sequence = put_packet(&mut out, self.sequence, payload);
+        self.write(&out).await;
+    }
+
+    /// The next packet.
+    pub async fn read(&mut self) -> Packet {
+        self.try_read().await.expect("a packet")
+    }
+
+    /// The next packet, or how the connection ended.
+    pub async fn try_read(&mut self) -> io::Result<Packet> {
+        let mut payload = Vec::new();
+        loop {
+            let mut bytes = [0; HEADER_LEN];
+            self.fill(&mut bytes).await?;
+            let header = PacketHeader::parse(&bytes).unwrap();
+            if header.sequence != self.sequence {
+                // ERR packets of a server that closes begin anew.
+                let (got, wanted) = (header.sequence, self.sequence);
+                assert!(header.sequence == 0, "sequence id {got} where {wanted} was due");
+            }
+            self.sequence = header.sequence.wrapping_add(1);
+            let start = payload.len();
+            payload.resize(start + header.payload_len, 0);
+            self.fill(&mut payload[start..]).await?;
+            if header.payload_len < MAX_PAYLOAD {
+                return Ok(Packet { sequence: header.sequence, payload });
+            }
+        }
+    }
+
+    async fn fill(&mut self, bytes: &mut [u8]) -> io::Result<()> {
+        match tokio::time::timeout(PATIENCE, self.stream.read_exact(bytes)).await {
+            Ok(result) => result.map(|_| ()),
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the peer is silent")),
+        }
+    }
+
+    /// Whether the peer has closed the connection, or does so soon.
+    pub async fn is_closed(&mut self) -> bool {
+        match self.try_read().await {
+            Err(error) => error.kind() != io::ErrorKind::TimedOut,
+            Ok(packet) => panic!("{packet:?}"),
+        }
+    }
+
+    fn classic(&self) -> bool {
+        !self.capabilities.contains(Capabilities::DEPRECATE_EOF)
+    }
+
+    /// Sends a command whose reply is one packet.
+    pub async fn one(&mut self, payload: &[u8]) -> Packet {
+        self.send(payload).await;
+        self.read().await
+    }
+
+    /// Sends COM_QUERY and reads its whole reply.
+    pub async fn query(&mut self, sql: &str) -> Vec<Packet> {
+        self.results(&[b"\x03", sql.as_bytes()].concat()).await
+    }
+
+    /// Runs a statement that must succeed.
+    pub async fn run(&mut self, sql: &str) -> Vec<Packet> {
+        let packets = self.query(sql).await;
+        let last = packets.last().unwrap();
+        assert_ne!(last.payload[0], 0xFF, "{sql}: {:?}", last.error());
+        packets
+    }
+
+    /// The text value of a query with one row and one column.
+    pub async fn value(&mut self, sql: &str) -> String {
+        let packets = self.run(sql).await;
+        let row = &packets[if self.classic() { 3 } else { 2 }];
+        String::from_utf8(Reader::new("row", &row.payload).lenenc_bytes().unwrap().to_vec()).unwrap()
+    }
+
+    /// Sends a command and reads its reply of OK, ERR or result sets; up to a request for a file.
+    pub async fn results(&mut self, command: &[u8]) -> Vec<Packet> {
+        self.send(command).await;
+        self.more_results().await
+    }
+
+    /// Reads a reply of OK, ERR or result sets; up to a request for a file.
+    pub async fn more_results(&mut self) -> Vec<Packet> {
+        let mut packets = Vec::new();
+        loop {
+            let first = self.read().await;
+            let payload = first.payload.clone();
+            packets.push(first);
+            let status = match payload[0] {
+                0xFF | 0xFB => return packets,
+                0x00 => ok_status(&payload),
+                _ => {
+                    for _ in 0..Reader::new("count", &payload).lenenc().unwrap() {
+                        packets.push(self.read().await);
+                    }
+                    if self.classic() {
+                        packets.push(self.read().await);
+                        let status = eof_status(&packets.last().unwrap().payload);
+                        if status & 0x40 != 0 { status } else { self.rows(&mut packets).await }
+                    } else {
+                        self.rows(&mut packets).await
+                    }
+                }
+            };
+            if status & 8 == 0 {
+                return packets;
+            }
+        }
+    }
+
+    /// Reads rows to their end; the status flags there.
+    pub async fn rows(&mut self, packets: &mut Vec<Packet>) -> u16 {
+        loop {
+            packets.push(self.read().await);
+            let payload = &packets.last().unwrap().payload;
+            match payload.first() {
+                Some(0xFF) => return 0,
+                Some(0xFE) if self.classic() && payload.len() < 9 => return eof_status(payload),
+                Some(0xFE) if !self.classic() && payload.len() < MAX_PAYLOAD => return ok_status(payload),
+                _ => {}
+            }
+        }
+    }
+
+    /// COM_STMT_PREPARE; its whole reply, and the statement's id.
+    pub async fn prepare(&mut self, sql: &str) -> (Vec<Packet>, u32) {
+        let mut packets = vec![self.one(&[b"\x16", sql.as_bytes()].concat()).await];
+        let mut reader = Reader::new("PREPARE_OK", &packets[0].payload);
+        if reader.u8().unwrap() == 0xFF {
+            return (packets, 0);
+        }
+        let (id, columns, parameters) = (reader.u32().unwrap(), reader.u16().unwrap(), reader.u16().unwrap());
+        for count in [parameters, columns] {
+            for _ in 0..u32::from(count) + u32::from(count > 0 && self.classic()) {
+                packets.push(self.read().await);
+            }
+        }
+        (packets, id)
+    }
+
+    /// COM_STMT_EXECUTE with text parameters.
+    pub async fn execute(&mut self, id: u32, flags: u8, parameters: &[Option<&[u8]>]) -> Vec<Packet> {
+        self.results(&execute_payload(id, flags, parameters)).await
+    }
+}
+
+/// COM_STMT_EXECUTE's payload with parameters as strings; None: NULL.
+pub fn execute_payload(id: u32, flags: u8, parameters: &[Option<&[u8]>]) -> BytesMut {
+    let mut payload = BytesMut::from(&[0x17][..]);
+    payload.extend_from_slice(&id.to_le_bytes());
+    payload.extend_from_slice(&[flags, 1, 0, 0, 0]);
+    if !parameters.is_empty() {
+        let mut nulls = vec![0_u8; parameters.len().div_ceil(8)];
+        for (at, _) in parameters.iter().enumerate().filter(|(_, value)| value.is_none()) {
+            nulls[at / 8] |= 1 << (at % 8);
+        }
+        payload.extend_from_slice(&nulls);
+        payload.extend_from_slice(&[1]);
+        for _ in parameters {
+            payload.extend_from_slice(&[0xFD, 0]);
+        }
+        for value in parameters.iter().flatten() {
+            put_lenenc_bytes(&mut payload, value);
+        }
+    }
+    payload
+}
+
+fn scramble(plugin: &str, password: &str, nonce: &[u8]) -> Vec<u8> {
+    match plugin {
+        CACHING_SHA2 => caching_sha2::scramble(password.as_bytes(), nonce),
+        NATIVE | "" => native::scramble(password.as_bytes(), nonce),
+        _ => b"whatever".to_vec(),
+    }
+}
+
+/// The status flags of an OK packet.
+pub fn ok_status(payload: &[u8]) -> u16 {
+    let mut reader = Reader::new("OK", &payload[1..]);
+    reader.lenenc().unwrap();
+    reader.lenenc().unwrap();
+    reader.u16().unwrap()
+}
+
+/// The status flags of a classic EOF packet.
+pub fn eof_status(payload: &[u8]) -> u16 {
+    u16::from_le_bytes([payload[3], payload[4]])
+}
