@@ -117,9 +117,7 @@ fn every_metric_is_documented() {
 #[test]
 fn every_dependency_is_justified() {
     let manifest: toml::Table = read("Cargo.toml").parse().unwrap();
-    let keys = |section: &str| -> BTreeSet<String> {
-        manifest[section].as_table().unwrap().keys().cloned().collect()
-    };
+    let keys = |section: &str| -> BTreeSet<String> { manifest[section].as_table().unwrap().keys().cloned().collect() };
     let page = read("docs/dependencies.md");
     let (run, test) = page.split_once("## For tests").unwrap();
     let listed = |text: &str| -> BTreeSet<String> {

@@ -39,13 +39,10 @@ impl<'a> OkPacket<'a> {
         let warnings = reader.u16()?;
         let (info, state): (&[u8], &[u8]) = if reader.is_empty() {
             (&[], &[])
-        } else if session_track {
-            let info = reader.lenenc_bytes()?;
-            let changed = status.contains(Status::SESSION_STATE_CHANGED) && !reader.is_empty();
-            (info, if changed { reader.lenenc_bytes()? } else { &[] })
         } else {
-            // The documentation says that it fills the packet; servers have always written its length before it.
-            (reader.lenenc_bytes()?, &[])
+            let info = reader.lenenc_bytes()?;
+            let changed = session_track && status.contains(Status::SESSION_STATE_CHANGED) && !reader.is_empty();
+            (info, if changed { reader.lenenc_bytes()? } else { &[] })
         };
         Ok(Self { affected_rows, last_insert_id, status, warnings, info, state })
     }
@@ -128,7 +125,7 @@ pub fn put_eof(out: &mut BytesMut, sequence: u8, status: Status, capabilities: C
 mod tests {
     use super::*;
 
-    // "UPDATE t SET a=1" with SESSION_TRACK agreed, from MariaDB 10.11: info is length-encoded.
+    // "UPDATE t SET a=1" from MariaDB 10.11, with SESSION_TRACK agreed and without: info is length-encoded.
     const UPDATE: &[u8] = b"\x00\x01\x00\x02\x00\x00\x00\x28Rows matched: 1  Changed: 1  Warnings: 0";
 
     #[test]
