@@ -147,7 +147,9 @@ impl Run<'_> {
                     self.session.lost(slot);
                     if matches!(error, BackendError::Protocol { .. }) {
                         self.shared.metrics.protocol_error(ProtocolSide::Server);
-                        tracing::warn!(%error, "a server broke the protocol");
+                        if let Some(suppressed) = self.shared.tells("a server broke the protocol") {
+                            tracing::warn!(%error, suppressed, "a server broke the protocol");
+                        }
                     }
                     if forwarded > 0 {
                         return Err(error.into());
@@ -162,7 +164,10 @@ impl Run<'_> {
                         job.route = next.0;
                         continue;
                     }
-                    tracing::info!(client = %self.handle.address, id = self.handle.id, %error, "a statement failed");
+                    if let Some(suppressed) = self.shared.tells("a statement failed") {
+                        let (client, id) = (self.handle.address, self.handle.id);
+                        tracing::info!(%client, id, %error, suppressed, "a statement failed");
+                    }
                     let packet = refusal(&error);
                     self.client.refuse(&packet, command.next_sequence).await?;
                     self.shared.metrics.error(packet.code, Origin::Proxy);

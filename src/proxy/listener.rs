@@ -73,7 +73,9 @@ impl Listener {
                 }
                 // Out of file descriptors, mostly: to try again at once would spin.
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a client");
+                    if let Some(suppressed) = shared.tells("cannot accept") {
+                        tracing::warn!(%error, suppressed, "cannot accept a client");
+                    }
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }
@@ -113,7 +115,9 @@ async fn client(shared: Arc<Shared>, stream: TcpStream, address: SocketAddr) {
         Ok(Ok(logged_in)) => logged_in,
         Ok(Err(LoginError::Failed(why, text))) => {
             shared.metrics.login_failed(why);
-            tracing::info!(client = %address, reason = why.as_str(), "login failed: {text}");
+            if let Some(suppressed) = shared.tells("login failed") {
+                tracing::info!(client = %address, reason = why.as_str(), suppressed, "login failed: {text}");
+            }
             return;
         }
         Ok(Err(LoginError::Session(why, error))) => {
@@ -126,7 +130,9 @@ async fn client(shared: Arc<Shared>, stream: TcpStream, address: SocketAddr) {
         }
         Err(_) => {
             shared.metrics.login_failed(LoginFailure::Timeout);
-            tracing::info!(client = %address, "login not complete within proxy.login_timeout");
+            if let Some(suppressed) = shared.tells("login not complete") {
+                tracing::info!(client = %address, suppressed, "login not complete within proxy.login_timeout");
+            }
             return;
         }
     };

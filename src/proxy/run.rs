@@ -87,7 +87,10 @@ impl Served<'_> {
                 Ok(None) => {}
                 Err(error) => {
                     self.shared.metrics.protocol_error(ProtocolSide::Client);
-                    tracing::info!(client = %self.handle.address, id = self.handle.id, %error, "a client broke the protocol");
+                    if let Some(suppressed) = self.shared.tells("a client broke the protocol") {
+                        let (client, id) = (self.handle.address, self.handle.id);
+                        tracing::info!(%client, id, %error, suppressed, "a client broke the protocol");
+                    }
                     refuse_protocol(self.client, &error, None).await;
                     return Err(error.into());
                 }
