@@ -2,7 +2,7 @@
 //! be done, does it, and waits for the next.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::client::Client;
 use super::clients::{ClientHandle, Poke};
@@ -29,6 +29,8 @@ struct Served<'a> {
     collation: u16,
     /// A cheap generator for breaking ties among replicas.
     random: u64,
+    /// When the last command ended.
+    ended: Instant,
 }
 
 /// What a silent client is waited for with.
@@ -48,7 +50,7 @@ pub(super) async fn run(
     let LoggedIn { session, user, collation } = logged_in;
     let leases = Leases::new(user.0.clone(), collation, session.capabilities());
     let random = u64::from(handle.id).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut served = Served { shared, client, handle, session, leases, user, collation, random };
+    let mut served = Served { shared, client, handle, session, leases, user, collation, random, ended: clock::now() };
     let result = served.serve().await;
     served.leases.end(&served.session).await;
     result
@@ -90,7 +92,7 @@ impl Served<'_> {
             }
             if !idle {
                 idle = true;
-                let since = clock::now().saturating_duration_since(self.shared.started).as_millis();
+                let since = self.ended.saturating_duration_since(self.shared.started).as_millis();
                 self.handle.set_idle_since(u64::try_from(since).unwrap_or(u64::MAX).max(1));
             }
             if let Some(event) = self.told() {
@@ -175,7 +177,7 @@ impl Served<'_> {
     }
 
     /// Asks the session what is to be done.
-    fn plan(&mut self, command: &RawCommand, now: std::time::Instant) -> Plan {
+    fn plan(&mut self, command: &RawCommand, now: Instant) -> Plan {
         // A linear congruential step: only ties among equal replicas hang on it.
         self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let cluster = self.shared.cluster.load();
@@ -210,7 +212,7 @@ impl Served<'_> {
                     session: &mut self.session,
                     leases: &mut self.leases,
                 };
-                run.run(*job, &command, began).await?;
+                self.ended = run.run(*job, &command, began).await?;
                 return Ok(true);
             }
             Plan::Answer(Answer::Ok) => self.client.ok(self.session.status(), sequence).await?,
@@ -245,19 +247,20 @@ impl Served<'_> {
             },
             Plan::Quit => return Ok(false),
         }
+        self.ended = clock::now();
         self.answered(&command, began, error);
         Ok(true)
     }
 
     /// Counts a command that the proxy answered.
-    fn answered(&self, command: &RawCommand, began: std::time::Instant, error: Option<(u16, Origin)>) {
+    fn answered(&self, command: &RawCommand, began: Instant, error: Option<(u16, Origin)>) {
         let label = Command::parse(&command.payload).map(command_label);
         self.shared.metrics.finish(&Record {
             server: None,
             target: TargetLabel::Proxy,
             reason: RouteReason::Proxy,
             kind: Kind::Command(label.unwrap_or(crate::telemetry::Command::Other)),
-            total: clock::now().saturating_duration_since(began),
+            total: self.ended.saturating_duration_since(began),
             waited: Duration::ZERO,
             bytes_from_client: command.payload.len() as u64 + 4,
             bytes_to_client: 0,
