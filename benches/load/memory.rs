@@ -1,5 +1,7 @@
 //! What pointsman's memory grows by: idle clients, and a result larger than it may keep.
 
+use std::fs;
+
 use anyhow::Context as _;
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, OptsBuilder};
@@ -39,24 +41,26 @@ impl Memory {
         let start_kib = memory(pid, "VmRSS")?;
         let mut client = Conn::new(APP.opts(stage.address(Via::Pointsman))).await?;
         client.query_drop("SELECT 1").await?;
-        // The high-water mark never falls, so what was reached before counts for nothing.
-        let before = memory(pid, "VmHWM")?;
+        // "5" sets the high-water mark back to what is used now (proc(5), clear_refs).
+        fs::write(format!("/proc/{pid}/clear_refs"), "5").context("clear_refs")?;
+        let before = memory(pid, "VmRSS")?;
         client.query_iter(LARGE_RESULT).await?.drop_result().await?;
         let large_growth_kib = memory(pid, "VmHWM")?.saturating_sub(before);
         client.disconnect().await?;
         let mut idle = Vec::new();
+        // What clients that left gave back stays with the allocator: all are counted from here.
+        let before = memory(pid, "VmRSS")?;
         for &clients in clients {
-            idle.push(Self::idle(stage, pid, clients).await?);
+            idle.push(Self::idle(stage, pid, clients, before).await?);
         }
         Ok(Self { start_kib, large_growth_kib, idle })
     }
 
-    async fn idle(stage: &Stage, pid: u32, clients: usize) -> anyhow::Result<Idle> {
+    async fn idle(stage: &Stage, pid: u32, clients: usize, before: u64) -> anyhow::Result<Idle> {
         // With these known the library asks nothing after the login.
         let opts = OptsBuilder::from_opts(APP.opts(stage.address(Via::Pointsman)))
             .max_allowed_packet(Some(16 << 20))
             .wait_timeout(Some(28_800));
-        let before = memory(pid, "VmRSS")?;
         let mut connections = Vec::with_capacity(clients);
         for _ in 0..clients {
             connections.push(Conn::new(opts.clone()).await?);

@@ -1,7 +1,10 @@
 //! Runs one job: takes a connection, gives it the session's state, sends the command, relays the reply, and once more
 //! elsewhere where that is proven safe.
 
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut as _, Bytes};
@@ -121,8 +124,13 @@ struct Attempt {
 }
 
 impl Run<'_> {
-    /// Runs `job` for `command`, which came at `began`.
-    pub(super) async fn run(&mut self, mut job: Job, command: &RawCommand, began: Instant) -> Result<(), SessionError> {
+    /// Runs `job` for `command`, which came at `began`. Returns when it ended.
+    pub(super) async fn run(
+        &mut self,
+        mut job: Job,
+        command: &RawCommand,
+        began: Instant,
+    ) -> Result<Instant, SessionError> {
         let (bytes_in, bytes_out) = (self.client.bytes_in, self.client.bytes_out);
         let mut taken = Taken::default();
         self.session.moves_on(&job);
@@ -130,10 +138,13 @@ impl Run<'_> {
         loop {
             let slot = job.slot(self.session.pinned());
             let attempt = self.attempt(&job, slot, command, &mut taken).await;
+            let mut ended = clock::now();
             let (server, error) = match attempt {
                 Ok(attempt) => {
                     let error = attempt.outcome.error.as_ref().map(|error| (error.code, Origin::Server));
-                    self.absorb(&job, slot, &attempt, command).await?;
+                    if self.absorb(&job, slot, &attempt, command, ended).await? {
+                        ended = clock::now();
+                    }
                     (Some(attempt.server), error)
                 }
                 Err(Failure::Client(error)) => return Err(error),
@@ -180,7 +191,7 @@ impl Run<'_> {
                 }
             };
             self.leases.give_back(self.session);
-            let total = clock::now().saturating_duration_since(began);
+            let total = ended.saturating_duration_since(began);
             self.shared.metrics.finish(&Record {
                 server,
                 target: self.target_label(server),
@@ -195,7 +206,7 @@ impl Run<'_> {
                 error,
             });
             let _ = bytes_in;
-            return Ok(());
+            return Ok(ended);
         }
     }
 
@@ -275,12 +286,19 @@ impl Run<'_> {
         })?;
         let server = server.clone();
         let pool = self.leases.pool(&server, schema);
-        let before = clock::now();
-        let lease = server.lease(&pool).await;
-        let waited = clock::now().saturating_duration_since(before);
-        if waited > Duration::from_micros(100) {
-            taken.waited += waited;
-        }
+        let mut waited = Duration::ZERO;
+        let mut lease = pin!(server.lease(&pool));
+        // An idle connection is there at once, mostly: then there is nothing to measure.
+        let lease = match poll_fn(|context| Poll::Ready(lease.as_mut().poll(context))).await {
+            Poll::Ready(lease) => lease,
+            Poll::Pending => {
+                let before = clock::now();
+                let lease = lease.await;
+                waited = clock::now().saturating_duration_since(before);
+                taken.waited += waited;
+                lease
+            }
+        };
         self.shared.metrics.pool_waited(server.id(), waited);
         Ok(lease?)
     }
@@ -406,16 +424,16 @@ impl Run<'_> {
         }
     }
 
-    /// Takes in what came of the job.
+    /// Takes in what came of the job, which ended `now`. True: it took a round trip more.
     async fn absorb(
         &mut self,
         job: &Job,
         slot: Slot,
         attempt: &Attempt,
         command: &RawCommand,
-    ) -> Result<(), SessionError> {
+        now: Instant,
+    ) -> Result<bool, SessionError> {
         let outcome = &attempt.outcome;
-        let now = clock::now();
         let text = match job.request {
             Request::Prepare(_) => Bytes::copy_from_slice(command.payload.get(1..).unwrap_or_default()),
             Request::Forward | Request::Execute(_) | Request::Statement(_) => Bytes::new(),
@@ -435,7 +453,7 @@ impl Run<'_> {
             }
             Request::Forward | Request::Execute(_) | Request::Statement(_) => (None, 0),
         };
-        let Some(lease) = self.leases.slot(slot) else { return Ok(()) };
+        let Some(lease) = self.leases.slot(slot) else { return Ok(false) };
         lease.state.settings = settings;
         if let (Some(key), Some(prepared)) = (key, outcome.prepared) {
             lease.statements.insert(key, prepared.statement, limit);
@@ -448,7 +466,7 @@ impl Run<'_> {
         if let Some(lease) = self.leases.slot(slot) {
             lease.tainted = pinned;
         }
-        Ok(())
+        Ok(absorbed.ask_status)
     }
 
     /// After an error that may have ended or begun a transaction: COM_PING's OK carries the flags, and leaves the
