@@ -68,6 +68,7 @@ impl Client {
             .args([APP.user, APP.password, SCHEMA])
             .env("CLIENTS_NODE", installed("node"))
             .env("PYTHONIOENCODING", "utf-8")
+            .env("PYTHONWARNINGS", "ignore")
             .kill_on_drop(true)
             .output();
         let output = tokio::time::timeout(LIMIT, output).await;
