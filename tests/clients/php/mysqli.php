@@ -131,7 +131,7 @@ final class MysqliClient
         $this->mysqli->change_user($this->login[2], $this->login[3], $this->login[4]);
         say('changed user', $this->rows('SELECT DATABASE(), @b, @@character_set_client', []));
         say('charset', [$this->mysqli->set_charset('latin1'), $this->mysqli->query('SELECT name FROM customers LIMIT 1')->fetch_row() !== null]);
-        say('select_db', [$this->mysqli->select_db('vault'), $this->rows('SELECT DATABASE()', [])]);
+        say('select_db', [$this->mysqli->select_db('information_schema'), $this->rows('SELECT DATABASE() AS d, COUNT(*) AS n FROM character_sets', [])]);
         try {
             $this->mysqli->select_db('nowhere');
         } catch (mysqli_sql_exception $error) {
