@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, OptsBuilder, Row, TxOpts, from_row};
+use pointsman::clock;
 use pointsman::sandbox::APP;
 use support::Stage;
 use tokio::process::Command;
@@ -150,7 +151,7 @@ async fn compare(clients: Vec<Client>) {
     let Some(stage) = support::stage(1, CONFIG).await else { return };
     let mut problems = Vec::new();
     for client in &clients {
-        let began = std::time::Instant::now();
+        let began = clock::now();
         set_up(&stage).await;
         let direct = client.transcript(stage.servers.primary().address(), "direct").await;
         let directly = began.elapsed();
