@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable as _;
+use mysql_async::{Conn, OptsBuilder, Row, TxOpts, from_row};
+use pointsman::clock;
 use pointsman::sandbox::APP;
 use support::Stage;
 use tokio::process::Command;
@@ -68,6 +70,7 @@ impl Client {
             .args([APP.user, APP.password, SCHEMA])
             .env("CLIENTS_NODE", installed("node"))
             .env("PYTHONIOENCODING", "utf-8")
+            .env("PYTHONWARNINGS", "ignore")
             .kill_on_drop(true)
             .output();
         let output = tokio::time::timeout(LIMIT, output).await;
@@ -148,7 +151,7 @@ async fn compare(clients: Vec<Client>) {
     let Some(stage) = support::stage(1, CONFIG).await else { return };
     let mut problems = Vec::new();
     for client in &clients {
-        let began = std::time::Instant::now();
+        let began = clock::now();
         set_up(&stage).await;
         let direct = client.transcript(stage.servers.primary().address(), "direct").await;
         let directly = began.elapsed();
@@ -271,4 +274,115 @@ async fn node_mysql2() {
         Client::new("mysql2, execute", "node", "node/scenario.cjs", "execute"),
     ])
     .await;
+}
+
+/// What mysql_async sees of the scenario, one line a step.
+async fn with_mysql_async(address: SocketAddr) -> Result<String, mysql_async::Error> {
+    use std::fmt::Write as _;
+    let statements: serde_json::Value = serde_json::from_str(include_str!("clients/statements.json")).unwrap();
+    let text = |name: &str| statements[name].as_str().unwrap().to_owned();
+    let opts = OptsBuilder::from_opts(APP.opts(address)).db_name(Some(SCHEMA));
+    let mut conn = Conn::new(opts.clone()).await?;
+    let mut said = String::new();
+    for phase in ["before", "bought", "returned"] {
+        if phase != "before" {
+            let mut transaction = conn.start_transaction(TxOpts::default()).await?;
+            let locked: Vec<Row> = transaction.exec(text("lock"), (3,)).await?;
+            writeln!(said, "lock {locked:?}").unwrap();
+            transaction.exec_drop(text("take"), (2, 3)).await?;
+            writeln!(said, "take {} {}", transaction.affected_rows(), transaction.info()).unwrap();
+            transaction.exec_drop(text("order"), (7, "39.98", r#"{"gift": "🎁"}"#, None::<String>)).await?;
+            let id = transaction.last_insert_id();
+            writeln!(said, "order {id:?}").unwrap();
+            transaction.exec_drop(text("last_item"), (1, 3, 2)).await?;
+            transaction.exec_batch(text("item"), [(id, 2, 4, 1), (id, 3, 5, 1)]).await?;
+            if phase == "bought" { transaction.commit().await? } else { transaction.rollback().await? }
+        }
+        for (name, values) in
+            [("latest", vec!["7"]), ("count", vec!["7"]), ("one", vec!["107"]), ("join", vec!["7", "1000.50"])]
+        {
+            let values: Vec<mysql_async::Value> = values.into_iter().map(Into::into).collect();
+            let mut result = conn.exec_iter(text(name).replace("{phase}", phase), values).await?;
+            for column in result.columns_ref() {
+                let (kind, flags) = (column.column_type(), column.flags());
+                writeln!(said, "{} {} {kind:?} {flags:?}", column.org_table_str(), column.name_str()).unwrap();
+            }
+            let rows: Vec<Row> = result.collect().await?;
+            writeln!(said, "{phase} {name} {rows:?}").unwrap();
+        }
+    }
+    let name = "é".repeat(1000);
+    for begin in 0..4 {
+        let rows: Vec<_> = (0..1000).map(|i| format!("({}, LEFT('{name}', 40), {i}.25)", begin * 1000 + i)).collect();
+        conn.query_drop(text("import").replace("{rows}", &rows.join(", "))).await?;
+        writeln!(said, "import {} {}", conn.affected_rows(), conn.info()).unwrap();
+    }
+    for wrong in statements["errors"].as_array().unwrap() {
+        let saw = conn.query_drop(wrong.as_str().unwrap()).await;
+        writeln!(said, "{saw:?}").unwrap();
+        let saw = conn.exec_drop(wrong.as_str().unwrap(), ()).await;
+        writeln!(said, "{saw:?}").unwrap();
+    }
+    for binary in [false, true] {
+        let mut other = Conn::new(opts.clone()).await?;
+        let (mut count, mut sum, mut bytes) = (0_u64, 0_u64, 0_usize);
+        let mut add = |(n, text): (u64, String)| (count, sum, bytes) = (count + 1, sum + n, bytes + text.len());
+        if binary {
+            other.exec_iter(text("million"), ()).await?.for_each(|row| add(from_row(row))).await?;
+        } else {
+            other.query_iter(text("million")).await?.for_each(|row| add(from_row(row))).await?;
+        }
+        writeln!(said, "million {count} {sum} {bytes}").unwrap();
+        other.reset().await?;
+        let schema: Option<String> = other.query_first("SELECT DATABASE()").await?;
+        writeln!(said, "reset {schema:?}").unwrap();
+    }
+    Ok(said)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mysql_async_of_rust() {
+    let Some(stage) = support::stage(1, CONFIG).await else { return };
+    set_up(&stage).await;
+    let direct = with_mysql_async(stage.servers.primary().address()).await.unwrap();
+    set_up(&stage).await;
+    let proxied = with_mysql_async(stage.listen()).await.unwrap();
+    assert_eq!(difference("mysql_async", &direct, &proxied), None);
+    for part in PAGE {
+        assert_eq!(stage.ran_on(part), ["replica1"], "{part}");
+    }
+    for part in ["FOR UPDATE", "UPDATE products SET stock", "INSERT INTO orders", "INSERT INTO items"] {
+        assert_eq!(stage.ran_on(part), ["primary"], "{part}");
+    }
+    stage.end().await;
+}
+
+/// A right that is taken away counts at once, also on connections and for statements that were used before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rights_that_are_taken_away_are_gone() {
+    let Some(stage) = support::stage(1, CONFIG).await else { return };
+    set_up(&stage).await;
+    let root = |statement: &'static str| {
+        let servers = &stage.servers;
+        async move {
+            servers.primary().root().await.unwrap().query_drop(statement).await.unwrap();
+            servers.catch_up().await.unwrap();
+        }
+    };
+    root("INSERT INTO vault.secrets VALUES (42)").await;
+    root("GRANT SELECT ON vault.secrets TO 'app'@'%'").await;
+    let opts = OptsBuilder::from_opts(APP.opts(stage.listen())).db_name(Some(SCHEMA));
+    let mut conn = Conn::new(opts).await.unwrap();
+    let read = "SELECT id FROM vault.secrets WHERE id > ?";
+    assert_eq!(conn.exec_first::<i32, _, _>(read, (1,)).await.unwrap(), Some(42));
+    assert_eq!(stage.ran_on("FROM vault.secrets WHERE id > 1"), ["replica1"]);
+    root("REVOKE SELECT ON vault.secrets FROM 'app'@'%'").await;
+    for _ in 0..2 {
+        match conn.exec_first::<i32, _, _>(read, (1,)).await {
+            Err(mysql_async::Error::Server(error)) => assert_eq!((error.code, &*error.state), (1142, "42000")),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(conn.query_first::<i32, _>("SELECT 1").await.unwrap(), Some(1));
+    stage.end().await;
 }

@@ -77,6 +77,23 @@ async function main() {
     say('multi', results.map((result) => (Array.isArray(result) ? result : result.affectedRows)));
   }
 
+  const pool = mysql.createPool({ ...login, connectionLimit: 6, namedPlaceholders: true });
+  const pooled = Array.from({ length: 40 }, async (_, i) => {
+    await pool[mode]('INSERT INTO imports (id, name) VALUES (:id, :name)', { id: 50000 + i, name: `pool ${i} 🎁` });
+    return i;
+  });
+  say('pool', (await Promise.all(pooled)).length);
+  // All of one connection: what another wrote may not be on a replica yet.
+  const one = await pool.getConnection();
+  await one.query('UPDATE imports SET seen = 7 WHERE id >= 50000');
+  say('pool saw', (await one[mode]('SELECT COUNT(*) AS n, SUM(seen) AS seen FROM imports WHERE id >= 50000'))[0]);
+  one.release();
+  await pool.end();
+  const prepared = await client.prepare('SELECT id, name FROM customers WHERE id IN (?, ?) ORDER BY id');
+  say('prepared', [(await prepared.execute([1, 2]))[0], (await prepared.execute([3, 400]))[0]]);
+  await prepared.close();
+  say('ping', await client.ping());
+
   const streaming = await mysql.createConnection(login);
   let count = 0, sum = 0, bytes = 0;
   await new Promise((resolve, reject) => {

@@ -80,6 +80,68 @@ final class MysqliClient
         }
     }
 
+    /** What only mysqli has. */
+    public function more(): void
+    {
+        $statement = $this->mysqli->prepare('SELECT id, name FROM customers ORDER BY id');
+        $statement->attr_set(MYSQLI_STMT_ATTR_CURSOR_TYPE, MYSQLI_CURSOR_TYPE_READ_ONLY);
+        $statement->execute();
+        $id = $name = null;
+        $statement->bind_result($id, $name);
+        while ($statement->fetch()) {
+            say('cursor', [$id, $name]);
+        }
+        $statement->close();
+
+        $this->mysqli->query('CREATE TEMPORARY TABLE uploads (id INT, body LONGBLOB)');
+        $upload = $this->mysqli->prepare('INSERT INTO uploads VALUES (?, ?)');
+        $id = 1;
+        $body = null;
+        $upload->bind_param('ib', $id, $body);
+        for ($part = 0; $part < 30; $part++) {
+            $upload->send_long_data(1, str_repeat(chr(65 + $part % 26), 100000));
+        }
+        $upload->execute();
+        say('long data', $this->rows('SELECT id, LENGTH(body), MD5(body) FROM uploads', []));
+
+        $this->mysqli->query('CREATE PROCEDURE two(IN a INT, OUT b INT) BEGIN SELECT a AS a; SELECT name FROM customers LIMIT 2; SET b = a + 1; END');
+        $this->mysqli->multi_query('CALL two(7, @b)');
+        do {
+            if ($result = $this->mysqli->store_result()) {
+                say('call', $result->fetch_all());
+            }
+        } while ($this->mysqli->next_result());
+        say('out', $this->rows('SELECT @b', []));
+        $call = $this->mysqli->prepare('CALL two(?, @b)');
+        $call->execute([8]);
+        do {
+            if ($result = $call->get_result()) {
+                say('prepared call', $result->fetch_all());
+            }
+        } while ($call->next_result());
+        $call->close();
+        $this->mysqli->query('DROP PROCEDURE two');
+
+        $this->mysqli->query("INSERT INTO imports (id, name, amount) VALUES (90001, 'x', 1) ON DUPLICATE KEY UPDATE seen = 2");
+        $this->mysqli->query("INSERT IGNORE INTO imports (id, name, amount) VALUES (90001, 'x', 1)");
+        say('warnings', [$this->mysqli->warning_count, $this->mysqli->get_warnings()->message]);
+        $this->mysqli->query("UPDATE IGNORE imports SET amount = 'three' WHERE id = 90001");
+        say('warnings', [$this->mysqli->warning_count, $this->rows('SHOW WARNINGS', [])]);
+        say('ping', $this->mysqli->query('DO 1'));
+        $this->mysqli->change_user($this->login[2], $this->login[3], $this->login[4]);
+        say('changed user', $this->rows('SELECT DATABASE(), @b, @@character_set_client', []));
+        say('charset', [$this->mysqli->set_charset('latin1'), $this->mysqli->query('SELECT name FROM customers LIMIT 1')->fetch_row() !== null]);
+        say('select_db', [$this->mysqli->select_db('information_schema'), $this->rows('SELECT DATABASE() AS d, COUNT(*) AS n FROM character_sets', [])]);
+        try {
+            $this->mysqli->select_db('nowhere');
+        } catch (mysqli_sql_exception $error) {
+            say('select_db', [$error->getCode(), $error->getMessage()]);
+        }
+        say('stat', [str_contains($this->mysqli->stat(), 'Uptime'), $this->mysqli->thread_id > 0]);
+        $id = $this->mysqli->thread_id;
+        say('id', $this->mysqli->query('SELECT CONNECTION_ID()')->fetch_row()[0] == $id);
+    }
+
     public function million(string $text): array
     {
         $mysqli = $this->connect();
@@ -109,4 +171,6 @@ final class MysqliClient
     }
 }
 
-scenario(new MysqliClient($mode, [$host, (int) $port, $user, $password, $schema]));
+$client = new MysqliClient($mode, [$host, (int) $port, $user, $password, $schema]);
+scenario($client);
+$client->more();

@@ -86,6 +86,40 @@ final class PdoClient
         }
     }
 
+    /** What only PDO has. */
+    public function more(): void
+    {
+        $this->pdo->exec('CREATE PROCEDURE two(IN a INT) BEGIN SELECT a AS a; SELECT name FROM customers LIMIT 2; END');
+        $call = $this->run('CALL two(?)', [7]);
+        do {
+            say('call', $call->columnCount() ? $call->fetchAll(PDO::FETCH_NUM) : 'no rows');
+        } while ($call->nextRowset());
+        $call->closeCursor();
+        $this->pdo->exec('DROP PROCEDURE two');
+        // One statement, executed many times, with writes of another between.
+        $read = $this->pdo->prepare('SELECT seen FROM imports WHERE id = ?');
+        $write = $this->pdo->prepare('UPDATE imports SET seen = seen + ? WHERE id = ?');
+        for ($i = 1; $i <= 5; $i++) {
+            $read->execute([$i]);
+            $before = $read->fetchColumn();
+            $write->execute([$i, $i]);
+            $read->execute([$i]);
+            say('again', [$before, $write->rowCount(), $read->fetchColumn()]);
+        }
+        // Columns that appear after the statement was prepared.
+        $all = $this->pdo->prepare('SELECT * FROM digits ORDER BY d LIMIT 2');
+        $all->execute();
+        say('narrow', $all->fetchAll(PDO::FETCH_ASSOC));
+        $this->pdo->exec('ALTER TABLE digits ADD COLUMN e VARCHAR(9) DEFAULT "é"');
+        $all->execute();
+        say('wide', $all->fetchAll(PDO::FETCH_ASSOC));
+        $this->pdo->exec('ALTER TABLE digits DROP COLUMN e');
+        say('narrow', $this->run('SELECT * FROM digits ORDER BY d LIMIT 2', [])->fetchAll(PDO::FETCH_ASSOC));
+        say('quoted', $this->rows("SELECT 'it''s' AS a, ? AS b", ["it's \\ 🎁 \n x"]));
+        say('types', $this->rows('SELECT CAST(1 AS UNSIGNED) a, 1.50 b, 1e3 c, NULL d, NOW() > 0 e, TRUE f, b\'101\' g, DATE(\'2024-01-02\') h, TIME(\'-100:00:01\') i, YEAR(20240101) j, 18446744073709551615 k, -9223372036854775808 l', []));
+        say('attributes', [$this->pdo->getAttribute(PDO::ATTR_DRIVER_NAME), $this->pdo->inTransaction()]);
+    }
+
     public function million(string $text): array
     {
         $emulated = (bool) $this->pdo->getAttribute(PDO::ATTR_EMULATE_PREPARES);
@@ -101,4 +135,6 @@ final class PdoClient
     }
 }
 
-scenario(new PdoClient($mode, [$host, (int) $port, $user, $password, $schema]));
+$client = new PdoClient($mode, [$host, (int) $port, $user, $password, $schema]);
+scenario($client);
+$client->more();
