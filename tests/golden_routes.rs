@@ -69,7 +69,10 @@ target = "replica"
 "#;
 
 fn config() -> Config {
-    parse(Some(Source { name: "golden", text: CONFIG }), &Nothing).map_err(|problems| problems.to_string()).unwrap().config
+    parse(Some(Source { name: "golden", text: CONFIG }), &Nothing)
+        .map_err(|problems| problems.to_string())
+        .unwrap()
+        .config
 }
 
 /// One line of a table.
