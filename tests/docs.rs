@@ -13,12 +13,12 @@ use pointsman::session::PinCause;
 const README: &str = include_str!("../README.md");
 const ROUTING: &str = include_str!("../docs/routing.md");
 
-/// An environment with every password that the documents name.
+/// An environment with the password that the documents name.
 struct Passwords;
 
 impl Variables for Passwords {
     fn get(&self, name: &str) -> Option<String> {
-        name.ends_with("_PASSWORD").then(|| "secret".to_owned())
+        (name == "APP_PASSWORD").then(|| "secret".to_owned())
     }
 
     fn names(&self) -> Vec<String> {
@@ -148,6 +148,42 @@ fn configurations_in_documents_are_good() {
     let first = &blocks(README, "toml")[0];
     let lines = first.lines().filter(|line| !line.is_empty()).count();
     assert!(lines <= 10, "ten lines are enough to begin, not {lines}");
+}
+
+/// The variables that a container gets, and nothing else.
+struct Container(Vec<(String, String)>);
+
+impl Variables for Container {
+    fn get(&self, name: &str) -> Option<String> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    fn read_file(&self, _: &str) -> Result<String, String> {
+        Err("no such file".to_owned())
+    }
+}
+
+#[test]
+fn the_containers_environment_is_a_configuration() {
+    let compose = read("docker-compose.yml");
+    let mut variables: Vec<(String, String)> = compose
+        .lines()
+        .filter_map(|line| line.trim_start().split_once(": "))
+        .filter(|(name, _)| name.starts_with("POINTSMAN_"))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let dockerfile = read("Dockerfile");
+    let set = dockerfile.lines().filter_map(|line| line.strip_prefix("ENV ")).flat_map(|line| line.split(' '));
+    variables
+        .extend(set.filter_map(|pair| pair.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())));
+    assert!(variables.len() >= 8, "{variables:?}");
+    let loaded = parse(None, &Container(variables)).map_err(|problems| problems.to_string()).unwrap();
+    assert_eq!(loaded.config.servers.len(), 2);
+    assert!(loaded.notes.is_empty(), "{:?}", loaded.notes);
 }
 
 #[test]
