@@ -44,7 +44,7 @@ impl<'a> OkPacket<'a> {
             let changed = status.contains(Status::SESSION_STATE_CHANGED) && !reader.is_empty();
             (info, if changed { reader.lenenc_bytes()? } else { &[] })
         } else {
-            (reader.take_rest(), &[])
+            (reader.lenenc_bytes()?, &[])
         };
         Ok(Self { affected_rows, last_insert_id, status, warnings, info, state })
     }
@@ -87,13 +87,12 @@ impl<'a> OkPacket<'a> {
             put_lenenc(out, self.last_insert_id);
             out.put_u16_le(status.0);
             out.put_u16_le(self.warnings);
-            if filter.is_none() {
-                out.put_slice(self.info);
-            } else if !state.is_empty() {
+            // Length-encoded also without SESSION_TRACK, whatever the page says (MariaDB 10.11, MySQL 9.7).
+            if !state.is_empty() || !self.info.is_empty() {
                 put_lenenc_bytes(out, self.info);
+            }
+            if !state.is_empty() {
                 put_lenenc_bytes(out, &state);
-            } else if !self.info.is_empty() {
-                put_lenenc_bytes(out, self.info);
             }
         });
         Ok(())
@@ -132,12 +131,12 @@ mod tests {
     const UPDATE: &[u8] = b"\x00\x01\x00\x02\x00\x00\x00\x28Rows matched: 1  Changed: 1  Warnings: 0";
 
     #[test]
-    fn info_loses_its_length_for_a_client_without_session_track() {
+    fn info_keeps_its_length_for_a_client_without_session_track() {
         let ok = OkPacket::parse(UPDATE, true).unwrap();
         assert_eq!((ok.affected_rows, ok.status, ok.info.len()), (1, Status::AUTOCOMMIT, 40));
         let mut out = BytesMut::new();
         ok.encode(&mut out, 1, 0, None).unwrap();
-        assert_eq!(&out[4..], b"\x00\x01\x00\x02\x00\x00\x00Rows matched: 1  Changed: 1  Warnings: 0");
+        assert_eq!(&out[4..], UPDATE);
         out.clear();
         ok.encode(&mut out, 1, 0, Some(&TrackFilter::default())).unwrap();
         assert_eq!(&out[4..], UPDATE);
