@@ -23,7 +23,7 @@ pub struct Stage {
 /// Servers with general logs, or None after having said why not.
 pub async fn servers(replicas: usize) -> Option<Sandbox> {
     if let Err(error) = Binaries::find(None) {
-        eprintln!("skipped: no database server is installed ({error})");
+        skip(&error);
         return None;
     }
     let options = SandboxOptions { replicas, general_log: true, ..SandboxOptions::default() };
@@ -143,4 +143,9 @@ pub async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut()
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     panic!("not within ten seconds: {what}");
+}
+
+/// Says why a test is skipped.
+pub fn skip(error: &dyn std::fmt::Display) {
+    eprintln!("skipped: no database server is installed ({error})");
 }
