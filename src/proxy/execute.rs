@@ -342,7 +342,9 @@ impl Run<'_> {
         if job.connection_id {
             tracker = tracker.with_number(self.handle.id);
         }
-        match relay(lease, self.client, tracker, self.session.filter(), taken).await {
+        let chosen = self.session.filter_for(job);
+        let filter = chosen.as_ref().unwrap_or_else(|| self.session.filter());
+        match relay(lease, self.client, tracker, filter, taken).await {
             Ok(outcome) => Ok(outcome),
             Err(RelayError::Server { error, forwarded }) => Err(Failure::Server(error, forwarded)),
             Err(RelayError::Client(error)) => Err(Failure::Client(error)),

@@ -12,7 +12,7 @@ use crate::cluster::{Lag, Server, ServerId};
 pub(super) fn choose(pool: &str, max_lag: Duration, around: Surroundings<'_>) -> Result<ServerId, RouteReason> {
     let mut best: Option<(u64, ServerId)> = None;
     let mut ties = 0_u64;
-    let (mut any, mut up, mut running) = (false, false, false);
+    let (mut any, mut up, mut lagging, mut unknown) = (false, false, false, false);
     for replica in around.cluster.replicas() {
         if replica.weight == 0 || !replica.pools.iter().any(|name| &**name == pool) {
             continue;
@@ -24,11 +24,11 @@ pub(super) fn choose(pool: &str, max_lag: Duration, around: Surroundings<'_>) ->
         up = true;
         let seen = replica.state.lag_at(around.now, around.policy.stale_after);
         let Lag::Known(lag) = seen else {
-            running |= seen == Lag::Unknown;
+            unknown |= seen == Lag::Unknown;
             continue;
         };
-        running = true;
         if lag > max_lag {
+            lagging = true;
             continue;
         }
         let score = score(replica, around);
@@ -47,11 +47,12 @@ pub(super) fn choose(pool: &str, max_lag: Duration, around: Surroundings<'_>) ->
             }
         }
     }
-    best.map(|(_, id)| id).ok_or(match (any, up, running) {
-        (false, _, _) => RouteReason::NoReplica,
-        (true, false, _) => RouteReason::ReplicasDown,
-        (true, true, false) => RouteReason::ReplicasStopped,
-        (true, true, true) => RouteReason::ReplicasLagging,
+    best.map(|(_, id)| id).ok_or(match () {
+        () if !any => RouteReason::NoReplica,
+        () if !up => RouteReason::ReplicasDown,
+        () if lagging => RouteReason::ReplicasLagging,
+        () if unknown => RouteReason::LagUnknown,
+        () => RouteReason::ReplicasStopped,
     })
 }
 

@@ -11,7 +11,7 @@ use super::{Last, PinCause, Session};
 use crate::routing::Target;
 use crate::sql::{Assignment, Detail, Effects, PrimaryCause, Scope, StatementKind, Value};
 use crate::wire::statement::ClientStatementId;
-use crate::wire::{Outcome, Status};
+use crate::wire::{Outcome, Status, TrackFilter};
 
 /// What the shell must do with the connection that ran a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -323,22 +323,22 @@ impl Session {
     fn retrack(&mut self, name: &str, value: &Value) {
         // The statement changed it on the connection too, which is therefore unfit for others.
         self.pins.set(PinCause::SessionVariable, true);
-        let text = match value {
-            Value::Literal(literal) => literal.trim_matches('\'').to_ascii_lowercase(),
-            Value::Default | Value::Expression => return,
+        choose(&mut self.filter, name, value);
+    }
+
+    /// Which session state changes the client gets to see in the reply to `job`: a statement that chooses what the client
+    /// is told is reported by its own choice already. None: as before.
+    #[must_use]
+    pub fn filter_for(&self, job: &Job) -> Option<TrackFilter> {
+        let Detail::Set(Some(assignments)) = &job.classified.as_ref()?.detail else { return None };
+        let chooses = |assignment: &&Assignment| {
+            assignment.scope == Scope::Session && assignment.name.starts_with("session_track_")
         };
-        let on = matches!(&*text, "1" | "on" | "true");
-        match name {
-            "session_track_schema" => self.filter.schema = on,
-            "session_track_state_change" => self.filter.state_change = on,
-            "session_track_system_variables" => {
-                self.filter.variables =
-                    text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(Into::into).collect();
-            }
-            "session_track_transaction_info" => self.filter.transaction = !matches!(&*text, "off" | "0"),
-            "session_track_gtids" => self.filter.gtids = !matches!(&*text, "off" | "0"),
-            _ => {}
+        let mut filter = None;
+        for Assignment { name, value, .. } in assignments.iter().filter(chooses) {
+            choose(filter.get_or_insert_with(|| self.filter.clone()), name, value);
         }
+        filter
     }
 
     /// Pins that the statement's text took or released.
@@ -522,6 +522,25 @@ impl Session {
         if matches!(job.route.target, Target::Pinned) && self.pinned.is_none() && job.held.is_none() {
             self.pinned = Some(Slot::Primary);
         }
+    }
+}
+
+/// What a SET of a `session_track_` variable chooses.
+fn choose(filter: &mut TrackFilter, name: &str, value: &Value) {
+    let text = match value {
+        Value::Literal(literal) => literal.trim_matches('\'').to_ascii_lowercase(),
+        Value::Default | Value::Expression => return,
+    };
+    let on = matches!(&*text, "1" | "on" | "true");
+    match name {
+        "session_track_schema" => filter.schema = on,
+        "session_track_state_change" => filter.state_change = on,
+        "session_track_system_variables" => {
+            filter.variables = text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(Into::into).collect();
+        }
+        "session_track_transaction_info" => filter.transaction = !matches!(&*text, "off" | "0"),
+        "session_track_gtids" => filter.gtids = !matches!(&*text, "off" | "0"),
+        _ => {}
     }
 }
 

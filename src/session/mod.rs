@@ -265,7 +265,7 @@ impl Session {
             Command::SetOption(option) => self.plan_set_option(option),
             Command::ProcessKill(id) => Plan::Kill(KillTarget::Connection(u64::from(id))),
             Command::Unknown(code) => {
-                let text = format!("pointsman: unknown or unsupported command 0x{code:02X}");
+                let text = format!("Unknown command (pointsman: 0x{code:02X})");
                 Plan::Refuse(ErrPacket::new(1047, b"08S01", &text))
             }
         }
@@ -283,7 +283,7 @@ impl Session {
         let on = match option {
             0 => true,
             1 => false,
-            _ => return Plan::Refuse(ErrPacket::new(1047, b"08S01", "pointsman: unknown option of COM_SET_OPTION")),
+            _ => return Plan::Refuse(ErrPacket::new(1047, b"08S01", "Unknown command")),
         };
         // The next statement's preamble tells its connection.
         Arc::make_mut(&mut self.settings).multi_statements = on;

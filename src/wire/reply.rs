@@ -42,11 +42,17 @@ pub enum ReplyKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     First,
-    Columns { left: u64 },
+    Columns {
+        left: u64,
+    },
     ColumnsEof,
     Rows,
     File,
-    Definitions { parameters: u16, columns: u16 },
+    /// Packets to come: more than 65,535, with the EOF behind so many.
+    Definitions {
+        parameters: u32,
+        columns: u32,
+    },
     Done,
 }
 
@@ -298,13 +304,17 @@ impl ReplyTracker {
                 } else {
                     self.state = State::Rows;
                 }
-                inbox.pass(header);
+                pass_eof(inbox, header, eof.status);
                 Ok(())
             }
             State::Rows | State::Columns { .. } => self.eof(inbox, header, first, filter),
             State::Definitions { parameters, columns } => {
                 self.state = next_definition(parameters, columns);
-                inbox.pass(header);
+                // No definition begins with it.
+                match OkPacket::parse_eof(payload) {
+                    Ok(eof) if first == 0xFE => pass_eof(inbox, header, eof.status),
+                    _ => inbox.pass(header),
+                }
                 Ok(())
             }
             State::File | State::Done => Ok(()),
@@ -325,7 +335,7 @@ impl ReplyTracker {
         }
         let eof = OkPacket::parse_eof(inbox.payload(header).unwrap_or_default())?;
         self.over(eof.status, eof.warnings);
-        inbox.pass(header);
+        pass_eof(inbox, header, eof.status);
         Ok(())
     }
 
@@ -346,7 +356,7 @@ impl ReplyTracker {
         }
         self.over(ok.status, ok.warnings);
         let changed = ok.status.contains(Status::SESSION_STATE_CHANGED);
-        if self.session_track && (changed || (!self.client_session_track && !ok.info.is_empty())) {
+        if self.session_track && changed {
             let mut packet = BytesMut::new();
             ok.encode(&mut packet, header.sequence, first, self.client_session_track.then_some(filter))?;
             inbox.replace(header, &packet);
@@ -389,8 +399,8 @@ impl ReplyTracker {
         let prepared = PrepareOk::parse(payload)?;
         self.outcome.prepared = Some(prepared);
         self.outcome.warnings = prepared.warnings;
-        let eof = u16::from(!self.deprecate_eof);
-        let packets = |definitions: u16| if definitions == 0 { 0 } else { definitions.saturating_add(eof) };
+        let eof = u32::from(!self.deprecate_eof);
+        let packets = |definitions: u16| if definitions == 0 { 0 } else { u32::from(definitions).saturating_add(eof) };
         self.state = match (packets(prepared.parameters), packets(prepared.columns)) {
             (0, 0) => State::Done,
             (parameters, columns) => State::Definitions { parameters, columns },
@@ -410,8 +420,25 @@ impl ReplyTracker {
     }
 }
 
+/// A classic EOF has no room for the changes that its flag announces, and the proxy asked for more of them than the
+/// client: the flag is taken out.
+fn pass_eof(inbox: &mut Inbox, header: PacketHeader, status: Status) {
+    let (true, Some([first, w0, w1, _, _, rest @ ..])) =
+        (status.contains(Status::SESSION_STATE_CHANGED), inbox.payload(header))
+    else {
+        return inbox.pass(header);
+    };
+    let mut packet = BytesMut::with_capacity(16);
+    put_with(&mut packet, header.sequence, |out| {
+        out.extend_from_slice(&[*first, *w0, *w1]);
+        out.extend_from_slice(&status.without(Status::SESSION_STATE_CHANGED).0.to_le_bytes());
+        out.extend_from_slice(rest);
+    });
+    inbox.replace(header, &packet);
+}
+
 /// After one packet of definitions (or the EOF behind them) was passed.
-fn next_definition(parameters: u16, columns: u16) -> State {
+fn next_definition(parameters: u32, columns: u32) -> State {
     match (parameters, columns) {
         (1, 0) | (0, 1) | (0, 0) => State::Done,
         (0, columns) => State::Definitions { parameters: 0, columns: columns.saturating_sub(1) },
@@ -475,6 +502,14 @@ mod tests {
                 assert_eq!(client, bytes[..]);
             }
         }
+    }
+
+    #[test]
+    fn a_classic_eof_announces_no_change_of_state() {
+        let bytes = packets(&[b"\x01", COLUMN, b"\xfe\x00\x00\x02\x40", b"\x011", b"\xfe\x01\x00\x03\x40"]);
+        let (progress, outcome, client) = run(ReplyTracker::new(ReplyKind::Results, CLASSIC, CLASSIC), &bytes, 6);
+        assert_eq!((progress, outcome.rows, client.len()), (Ok(Progress::Done), 1, bytes.len()));
+        assert!(!client.contains(&0x40));
     }
 
     #[test]

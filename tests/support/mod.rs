@@ -183,3 +183,8 @@ pub async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut()
     }
     panic!("not within ten seconds: {what}");
 }
+
+/// Says why a test is skipped.
+pub fn skip(error: &dyn std::fmt::Display) {
+    eprintln!("skipped: no database server is installed ({error})");
+}
