@@ -265,6 +265,7 @@ impl Session {
         for Assignment { scope, name, value } in assignments {
             match (scope, value) {
                 (Scope::Global, _) => {}
+                (Scope::NextTransaction, _) => self.pins.set(PinCause::NextTransaction, true),
                 // Its bytes mean the same under every character set and SQL mode.
                 (Scope::User, Value::Literal(literal)) if sure && literal.is_ascii() && !literal.contains('\\') => {
                     let settings = Arc::make_mut(&mut self.settings);

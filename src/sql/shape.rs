@@ -316,6 +316,9 @@ pub struct Assignment {
 pub enum Scope {
     /// The session's (also `LOCAL`, `@@x`, `@@session.x`, and no scope at all).
     Session,
+    /// `@@x` without a scope, for the isolation level and access mode: the next transaction's only (MySQL's manual, SET
+    /// TRANSACTION; MariaDB 10.11 does the same).
+    NextTransaction,
     /// GLOBAL, PERSIST, PERSIST_ONLY.
     Global,
     /// `@x`.
