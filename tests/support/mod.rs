@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken fixture must fail the test")]
 #![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
+pub mod fake;
 pub mod raw;
 
 use std::net::SocketAddr;
@@ -30,6 +31,15 @@ pub async fn servers(replicas: usize) -> Option<Sandbox> {
     Some(Sandbox::start(options).await.expect("private servers"))
 }
 
+/// Servers that write no general log, for those who measure.
+pub async fn servers_without_log(replicas: usize) -> Option<Sandbox> {
+    if let Err(error) = Binaries::find(None) {
+        skip(&error);
+        return None;
+    }
+    Some(Sandbox::start(SandboxOptions { replicas, ..SandboxOptions::default() }).await.expect("private servers"))
+}
+
 /// The configuration for these servers, with `extra` sections (TOML) behind it.
 pub fn configuration(servers: &Sandbox, extra: &str) -> String {
     let mut text = String::from("[proxy]\nlisten='127.0.0.1:0'\n[http]\nlisten='127.0.0.1:0'\n");
@@ -54,8 +64,12 @@ pub fn configuration(servers: &Sandbox, extra: &str) -> String {
 
 /// A proxy for these servers.
 pub async fn proxy(servers: &Sandbox, extra: &str) -> RunningProxy {
-    let text = configuration(servers, extra);
-    let loaded = match parse(Some(Source { name: "test", text: &text }), &NoVariables) {
+    proxy_of(&configuration(servers, extra)).await
+}
+
+/// A proxy with this configuration.
+pub async fn proxy_of(text: &str) -> RunningProxy {
+    let loaded = match parse(Some(Source { name: "test", text }), &NoVariables) {
         Ok(loaded) => loaded,
         Err(problems) => panic!("{problems}\n{text}"),
     };

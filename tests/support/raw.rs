@@ -249,6 +249,29 @@ impl Raw {
         }
     }
 
+    /// The next packet's error, whatever its sequence id: it may begin a new exchange.
+    pub async fn read_error(&mut self) -> ErrPacket {
+        let mut peeked = [0; HEADER_LEN];
+        let _ = tokio::time::timeout(PATIENCE, self.stream.peek(&mut peeked)).await;
+        self.sequence = peeked[3];
+        self.read().await.error()
+    }
+
+    /// Sends a packet to a peer that may be gone.
+    pub async fn try_send(&mut self, payload: &[u8]) {
+        let mut out = BytesMut::new();
+        put_packet(&mut out, 0, payload);
+        let _ = self.stream.write_all(&out).await;
+    }
+
+    /// Connects and logs in, or says what the error was.
+    pub async fn login_uncertain(address: SocketAddr, login: &Login) -> Result<Self, ErrPacket> {
+        let mut raw = Self::open(address).await;
+        let packets = raw.log_in(login).await;
+        let last = packets.last().unwrap();
+        if last.is_ok() { Ok(raw) } else { Err(last.error()) }
+    }
+
     /// Whether the peer has closed the connection, or does so soon.
     pub async fn is_closed(&mut self) -> bool {
         match self.try_read().await {
