@@ -7,20 +7,17 @@ mod support;
 
 use std::net::SocketAddr;
 
-use pointsman::sandbox::{Binaries, Sandbox, SandboxOptions};
+use pointsman::cluster::Flavor;
+use pointsman::sandbox::SandboxOptions;
 use pointsman::wire::{Capabilities, MAX_PAYLOAD, OkPacket, Reader};
 use support::raw::{CLASSIC, Login, MODERN, Packet, Raw, execute_payload, ok_status};
 use support::{Stage, proxy};
 
 /// One server that takes large packets and files.
 async fn stage() -> Option<Stage> {
-    if let Err(error) = Binaries::find(None) {
-        support::skip(&error);
-        return None;
-    }
     let extra = vec!["--max-allowed-packet=64M".to_owned(), "--local-infile=1".to_owned()];
     let servers =
-        Sandbox::start(SandboxOptions { replicas: 0, extra, ..SandboxOptions::default() }).await.expect("servers");
+        support::start(Flavor::MariaDb, SandboxOptions { replicas: 0, extra, ..SandboxOptions::default() }).await?;
     let proxy = proxy(&servers, "").await;
     Some(Stage { servers, proxy })
 }

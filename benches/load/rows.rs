@@ -28,7 +28,7 @@ pub(crate) async fn stream(stage: &Stage, via: Via, seconds: u32) -> anyhow::Res
     client.disconnect().await?;
     let rows = f64::from(ROWS) * latencies.len() as f64;
     latencies.sort_by(f64::total_cmp);
-    let at = |part: f64| latencies.get((latencies.len() as f64 * part) as usize).or(latencies.last()).copied();
+    let at = |part: f64| latencies.get((latencies.len() as f64 * part) as usize).or_else(|| latencies.last()).copied();
     let used = match (before, after) {
         (Some(before), Some(after)) => after.since(before),
         _ => Cpu::default(),

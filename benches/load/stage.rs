@@ -86,7 +86,7 @@ impl Stage {
 
     /// Where clients connect.
     pub(crate) fn port(&self, via: Via) -> u16 {
-        self.proxy(via).map_or(self.servers.primary().port(), |proxy| proxy.port)
+        self.proxy(via).map_or_else(|| self.servers.primary().port(), |proxy| proxy.port)
     }
 
     /// The same.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 use super::connection::{Connection, read_more, write_all};
-use super::error::BackendError;
+use super::error::{BackendError, Phase};
 use crate::clock;
 use crate::cluster::ServerId;
 use crate::config::{Address, Secret};
@@ -64,8 +64,16 @@ impl Login {
     /// # Errors
     /// When the server is not there, refuses, or takes longer than the limit.
     pub async fn connect(&self) -> Result<Connection, BackendError> {
-        tokio::time::timeout(self.limit, self.connect_unbounded()).await.unwrap_or_else(|_| {
+        let made = tokio::time::timeout(self.limit, self.connect_unbounded()).await.unwrap_or_else(|_| {
             Err(BackendError::ConnectTimeout { server: self.name.clone(), limit_ms: self.limit.as_millis() })
+        });
+        // However far the set-up came, nothing of a client was sent.
+        made.map_err(|error| match error {
+            BackendError::Lost { error, .. } => self.unreachable(error),
+            BackendError::Protocol { server, error, .. } => {
+                BackendError::Protocol { server, phase: Phase::NotSent, error }
+            }
+            other => other,
         })
     }
 
@@ -202,7 +210,7 @@ impl Login {
     }
 
     fn malformed(&self, error: ProtocolError) -> BackendError {
-        BackendError::Protocol { server: self.name.clone(), error }
+        BackendError::Protocol { server: self.name.clone(), phase: Phase::NotSent, error }
     }
 
     fn failed(&self, error: PhaseError) -> BackendError {
@@ -232,7 +240,7 @@ pub async fn read_greeting(name: &Arc<str>, address: &Address, limit: Duration) 
         let connect = |error| BackendError::Connect { server: name.clone(), address: address.to_string(), error };
         let stream = open(address).await.map_err(connect)?;
         let mut phase = LoginPhase { stream, inbox: Inbox::default(), sequence: 0 };
-        let protocol = |error| BackendError::Protocol { server: name.clone(), error };
+        let protocol = |error| BackendError::Protocol { server: name.clone(), phase: Phase::NotSent, error };
         let packet = phase.read().await.map_err(|error| match error {
             PhaseError::Io(error) => connect(error),
             PhaseError::Protocol(error) => protocol(error),

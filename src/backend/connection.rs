@@ -13,6 +13,7 @@ use super::held::HeldStatements;
 use crate::cluster::ServerId;
 use crate::session::{Base, ConnectionState, Preamble, Settings};
 use crate::wire::command::code;
+use crate::wire::inbox::KEPT;
 use crate::wire::reader::Reader;
 use crate::wire::writer::put_packet;
 use crate::wire::{Capabilities, Inbox, Outcome, Progress, ReplyKind, ReplyTracker, TrackFilter};
@@ -88,7 +89,7 @@ impl Connection {
     /// The error for a server that broke the protocol.
     #[must_use]
     pub fn broken(&self, error: crate::wire::ProtocolError) -> BackendError {
-        BackendError::Protocol { server: self.name.clone(), error }
+        BackendError::Protocol { server: self.name.clone(), phase: Phase::MayHaveRun, error }
     }
 
     /// Whether the server has closed it, or sent something unasked (MySQL 9 says so before it closes an idle one).
@@ -115,6 +116,9 @@ impl Connection {
     pub async fn flush(&mut self) -> Result<(), BackendError> {
         self.busy = true;
         let result = write_all(&mut self.stream, &self.out).await;
+        if self.out.capacity() > KEPT {
+            self.out = BytesMut::new();
+        }
         self.out.clear();
         result.map_err(|error| self.lost(Phase::MayHaveRun, error))
     }

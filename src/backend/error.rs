@@ -83,6 +83,8 @@ pub enum BackendError {
     Protocol {
         /// The server's name.
         server: Arc<str>,
+        /// How far the command had come.
+        phase: Phase,
         /// How.
         error: ProtocolError,
     },
@@ -108,8 +110,7 @@ impl BackendError {
             | Self::ConnectTimeout { .. }
             | Self::PoolFull { .. }
             | Self::State { .. } => true,
-            Self::Lost { phase, .. } => *phase == Phase::NotSent,
-            Self::Protocol { .. } => false,
+            Self::Lost { phase, .. } | Self::Protocol { phase, .. } => *phase == Phase::NotSent,
         }
     }
 }

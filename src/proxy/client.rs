@@ -4,13 +4,16 @@ use std::io;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::backend::read_more;
 use crate::wire::inbox::{CommandReader, RawCommand};
 use crate::wire::ok::{put_eof, put_ok};
 use crate::wire::{Capabilities, ErrPacket, Inbox, ProtocolError, Status};
+
+/// A client that was told its last may send so long; nobody listens.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// A client's connection.
 #[derive(Debug)]
@@ -95,6 +98,18 @@ impl Client {
             }
         }
         Ok(())
+    }
+
+    /// Ends the connection so that the client finds what was said last: a socket that is closed while bytes of the client
+    /// are unread resets the connection, and the client may never see it.
+    pub(super) async fn leave(mut self) {
+        if self.stream.shutdown().await.is_err() {
+            return;
+        }
+        let mut unread = vec![0; 16 << 10];
+        let drained = async { while matches!(self.stream.read(&mut unread).await, Ok(read) if read > 0) {} };
+        // Ended by the client, mostly at once.
+        let _ = tokio::time::timeout(LINGER, drained).await;
     }
 
     /// Writes an error.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::cluster::ServerId;
 
@@ -36,6 +37,7 @@ pub struct ClientHandle {
     idle_since: AtomicU64,
     pokes: AtomicU8,
     wake: Notify,
+    cut: CancellationToken,
 }
 
 const RUNS: u64 = 1 << 63;
@@ -99,6 +101,16 @@ impl ClientHandle {
         self.pokes.fetch_and(!(why as u8), Relaxed);
     }
 
+    /// Ends its task wherever it waits, its connections with it.
+    pub fn cut(&self) {
+        self.cut.cancel();
+    }
+
+    /// Waits until it is to end at once. Cancel safe.
+    pub async fn is_cut(&self) {
+        self.cut.cancelled().await;
+    }
+
     /// Waits for a poke. Cancel safe.
     pub async fn poked(&self) {
         self.wake.notified().await;
@@ -133,6 +145,7 @@ impl Clients {
             idle_since: AtomicU64::new(0),
             pokes: AtomicU8::new(0),
             wake: Notify::new(),
+            cut: CancellationToken::new(),
         });
         by_id.insert(id, handle.clone());
         Some(handle)

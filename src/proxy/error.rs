@@ -1,6 +1,6 @@
 //! How a session ends, and the only place where failures become MySQL errors that clients see.
 
-use crate::backend::BackendError;
+use crate::backend::{BackendError, Phase};
 use crate::wire::{ErrPacket, ProtocolError};
 
 /// Why a session ends before its client says so.
@@ -25,7 +25,9 @@ pub(super) enum SessionError {
 #[must_use]
 pub(super) fn refusal(error: &BackendError) -> ErrPacket {
     match error {
-        BackendError::Connect { .. } | BackendError::ConnectTimeout { .. } => ErrPacket::new(
+        BackendError::Connect { .. }
+        | BackendError::ConnectTimeout { .. }
+        | BackendError::Protocol { phase: Phase::NotSent, .. } => ErrPacket::new(
             2003,
             b"HY000",
             &format!("pointsman: {error}; nothing was sent to it, so the statement can be tried again"),
@@ -47,7 +49,7 @@ pub(super) fn refusal(error: &BackendError) -> ErrPacket {
             b"HY000",
             &format!("Lost connection to MySQL server during query (pointsman: server `{server}`: {error})"),
         ),
-        BackendError::Protocol { server, error } => ErrPacket::new(
+        BackendError::Protocol { server, error, .. } => ErrPacket::new(
             2013,
             b"HY000",
             &format!("Lost connection to MySQL server during query (pointsman: server `{server}` sent a {error})"),

@@ -92,6 +92,15 @@ impl Leases {
     }
 }
 
+impl Drop for Leases {
+    /// Leases are left only when the session was cut short, by a panic or in a hurry: what it left on them is not known.
+    fn drop(&mut self) {
+        for lease in [self.primary.take(), self.replica.take()].into_iter().flatten() {
+            lease.discard();
+        }
+    }
+}
+
 /// Everything that running a job needs.
 pub(super) struct Run<'a> {
     pub(super) shared: &'a Arc<Shared>,
@@ -148,6 +157,11 @@ impl Run<'_> {
                     (Some(attempt.server), error)
                 }
                 Err(Failure::Client(error)) => return Err(error),
+                // Long data has no reply, and an EXECUTE must not run without it: the session cannot go on.
+                Err(Failure::Told(error)) if job.reply.is_none() => {
+                    tracing::info!(client = %self.handle.address, id = self.handle.id, error = &*error.message, "long data was lost");
+                    return Err(SessionError::Ended("the server did not take long data"));
+                }
                 Err(Failure::Told(error)) => {
                     self.client.refuse(&error, command.next_sequence).await?;
                     (None, Some((error.code, Origin::Server)))
@@ -178,6 +192,9 @@ impl Run<'_> {
                     if let Some(suppressed) = self.shared.tells("a statement failed") {
                         let (client, id) = (self.handle.address, self.handle.id);
                         tracing::info!(%client, id, %error, suppressed, "a statement failed");
+                    }
+                    if job.reply.is_none() {
+                        return Err(SessionError::Ended("a server failed before it had taken long data"));
                     }
                     let packet = refusal(&error);
                     self.client.refuse(&packet, command.next_sequence).await?;
@@ -503,8 +520,10 @@ fn elsewhere(job: &Job, error: &BackendError) -> Option<(Route, RetryCause)> {
     let read_only = job.route.reason == RouteReason::ReadOnlyTransaction;
     let primary = |cause| Some((Route::new(Target::Primary, RouteReason::ReplicasDown), cause));
     match error {
-        BackendError::Lost { phase: Phase::MayHaveRun, .. } if job.repeatable => primary(RetryCause::ReadLost),
-        BackendError::Lost { phase: Phase::MayHaveRun, .. } | BackendError::Protocol { .. } => None,
+        BackendError::Lost { phase: Phase::MayHaveRun, .. }
+        | BackendError::Protocol { phase: Phase::MayHaveRun, .. } => {
+            job.repeatable.then(|| primary(RetryCause::ReadLost)).flatten()
+        }
         // Nothing was sent: any statement that went to a replica may go to the primary.
         _ if on_replica && (job.repeatable || read_only) => primary(RetryCause::Connect),
         _ => None,

@@ -1,6 +1,7 @@
 //! KILL by a proxy connection id: translated to the server's, and really carried out there.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::clients::Poke;
 use super::shared::Shared;
@@ -8,6 +9,9 @@ use crate::backend::{BackendError, Login};
 use crate::cluster::ServerId;
 use crate::sql::KillTarget;
 use crate::wire::{Capabilities, ErrPacket};
+
+/// A client whose connection is killed leaves within this, or is cut off.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Carries out a KILL of `user`, who may end only its own connections, as without the CONNECTION_ADMIN privilege.
 pub(super) async fn kill(shared: &Arc<Shared>, user: &Arc<str>, target: KillTarget) -> Result<(), ErrPacket> {
@@ -24,6 +28,15 @@ pub(super) async fn kill(shared: &Arc<Shared>, user: &Arc<str>, target: KillTarg
     }
     if whole {
         handle.poke(Poke::Killed);
+        // A statement that is killed ends at once, unless its server hangs.
+        let (shared, handle) = (shared.clone(), handle.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(GRACE).await;
+            if shared.clients.get(handle.id).is_some_and(|now| Arc::ptr_eq(&now, &handle)) {
+                tracing::warn!(id = handle.id, client = %handle.address, "a killed client is cut off: its server does not answer");
+                handle.cut();
+            }
+        });
     }
     if let Some((server, thread)) = handle.running()
         && let Err(error) = kill_query(shared, user, server, thread).await
@@ -49,6 +62,12 @@ async fn kill_query(shared: &Shared, user: &Arc<str>, server: ServerId, thread: 
     };
     let mut connection = login.connect().await?;
     connection.send_query(&format!("KILL QUERY {thread}"));
-    connection.flush().await?;
-    connection.swallow(crate::wire::ReplyKind::Results).await.map(|_| ())
+    let killed = async {
+        connection.flush().await?;
+        connection.swallow(crate::wire::ReplyKind::Results).await.map(|_| ())
+    };
+    let limit = login.limit;
+    tokio::time::timeout(limit, killed)
+        .await
+        .unwrap_or(Err(BackendError::ConnectTimeout { server: login.name, limit_ms: limit.as_millis() }))
 }

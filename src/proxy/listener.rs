@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::client::Client;
 use super::clients::{ClientHandle, Poke};
+use super::error::SessionError;
 use super::login::{LoginError, log_in};
 use super::run::run;
 use super::shared::Shared;
@@ -94,6 +95,13 @@ impl Drop for Registered {
 }
 
 async fn client(shared: Arc<Shared>, stream: TcpStream, address: SocketAddr) {
+    if let Some(client) = serve(shared, stream, address).await {
+        client.leave().await;
+    }
+}
+
+/// Serves a client; gives it back when it may still have something to read.
+async fn serve(shared: Arc<Shared>, stream: TcpStream, address: SocketAddr) -> Option<Client> {
     let proxy = &shared.config.proxy;
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, client = %address, "set_nodelay");
@@ -106,7 +114,7 @@ async fn client(shared: Arc<Shared>, stream: TcpStream, address: SocketAddr) {
         // Servers send this one with its SQLSTATE before anything was agreed.
         client.capabilities = Capabilities::PROTOCOL_41;
         let _ = client.refuse(&ErrPacket::new(1040, b"08004", &text), 0).await;
-        return;
+        return Some(client);
     };
     shared.metrics.client_connected();
     let _registered = Registered(shared.clone(), handle.clone());
@@ -118,7 +126,7 @@ async fn client(shared: Arc<Shared>, stream: TcpStream, address: SocketAddr) {
             if let Some(suppressed) = shared.tells("login failed") {
                 tracing::info!(client = %address, reason = why.as_str(), suppressed, "login failed: {text}");
             }
-            return;
+            return Some(client);
         }
         Ok(Err(LoginError::Session(why, error))) => {
             shared.metrics.login_failed(why);
@@ -126,20 +134,30 @@ async fn client(shared: Arc<Shared>, stream: TcpStream, address: SocketAddr) {
                 shared.metrics.protocol_error(ProtocolSide::Client);
             }
             tracing::debug!(client = %address, reason = why.as_str(), %error, "login ended");
-            return;
+            return (why == LoginFailure::Protocol || why == LoginFailure::Unsupported).then_some(client);
         }
         Err(_) => {
             shared.metrics.login_failed(LoginFailure::Timeout);
             if let Some(suppressed) = shared.tells("login not complete") {
                 tracing::info!(client = %address, suppressed, "login not complete within proxy.login_timeout");
             }
-            return;
+            return Some(client);
         }
     };
     tracing::debug!(client = %address, id = handle.id, user = &**logged_in.session.user(), "logged in");
-    match run(&shared, &mut client, &handle, logged_in).await {
-        Ok(()) => tracing::debug!(client = %address, id = handle.id, "left"),
-        Err(error) => tracing::debug!(client = %address, id = handle.id, %error, "session ended"),
+    let ended = tokio::select! {
+        ended = run(&shared, &mut client, &handle, logged_in) => ended,
+        () = handle.is_cut() => return None,
+    };
+    match ended {
+        Ok(()) => {
+            tracing::debug!(client = %address, id = handle.id, "left");
+            Some(client)
+        }
+        Err(error) => {
+            tracing::debug!(client = %address, id = handle.id, %error, "session ended");
+            (!matches!(error, SessionError::Client(_))).then_some(client)
+        }
     }
 }
 

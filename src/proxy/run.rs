@@ -100,6 +100,7 @@ impl Served<'_> {
             }
             if !idle {
                 idle = true;
+                self.client.inbox.release();
                 let since = self.ended.saturating_duration_since(self.shared.started).as_millis();
                 self.handle.set_idle_since(u64::try_from(since).unwrap_or(u64::MAX).max(1));
             }

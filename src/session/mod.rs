@@ -22,7 +22,8 @@ pub use statements::{ClientStatement, MAX_STATEMENTS, StatementKey, Statements};
 
 use crate::routing::{Route, RouteReason, SessionView, Surroundings, Target, decide};
 use crate::sql::{Classified, Classifier, Detail, Effects, KillTarget, SqlContext, StatementKind};
-use crate::wire::inbox::RawCommand;
+use crate::wire::command::code;
+use crate::wire::inbox::{KEPT, RawCommand};
 use crate::wire::statement::{ClientStatementId, ParameterTypes, parameter_types};
 use crate::wire::{Capabilities, Command, ErrPacket, ReplyKind, Status, TrackFilter};
 
@@ -243,6 +244,10 @@ impl Session {
     pub fn plan(&mut self, raw: &RawCommand, environment: &Environment<'_>) -> Plan {
         let command = match Command::parse(&raw.payload) {
             Ok(command) => command,
+            // A reply to what has none would be taken for the next command's.
+            Err(_) if matches!(raw.payload.first(), Some(&(code::STMT_CLOSE | code::STMT_SEND_LONG_DATA))) => {
+                return Plan::Answer(Answer::Nothing);
+            }
             Err(error) => return Plan::Refuse(ErrPacket::new(1835, b"HY000", &format!("pointsman: {error}"))),
         };
         match command {
@@ -291,7 +296,11 @@ impl Session {
     }
 
     fn classify(&mut self, text: &[u8], environment: &Environment<'_>) -> Classified {
-        environment.classifier.classify(text, self.context, &mut self.scratch)
+        let classified = environment.classifier.classify(text, self.context, &mut self.scratch);
+        if self.scratch.capacity() > KEPT {
+            self.scratch = Vec::new();
+        }
+        classified
     }
 
     fn plan_query(&mut self, text: &[u8], environment: &Environment<'_>) -> Plan {

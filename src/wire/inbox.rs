@@ -5,6 +5,9 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use super::ProtocolError;
 use super::header::{HEADER_LEN, MAX_PAYLOAD, PacketHeader};
 
+/// A buffer that never held more than this keeps its memory for what comes next, in bytes: a few ordinary statements.
+pub const KEPT: usize = 64 << 10;
+
 /// Bytes read from a peer. What was looked at and may be forwarded is `buf[..scanned]`.
 ///
 /// Invariants: `scanned <= buf.len()`; when `passing > 0` all of `buf` is scanned.
@@ -14,6 +17,8 @@ pub struct Inbox {
     scanned: usize,
     /// Bytes of the current packet that are still to come and need no look.
     passing: usize,
+    /// It held more than [`KEPT`] bytes since its memory was last given back.
+    grown: bool,
 }
 
 /// The front of a packet that is not scanned yet.
@@ -34,6 +39,7 @@ impl Inbox {
 
     /// Call after new bytes were read: those that belong to a packet being passed on are scanned at once.
     pub fn received(&mut self) {
+        self.grown |= self.buf.len() > KEPT;
         if self.passing > 0 {
             let new = self.buf.len().saturating_sub(self.scanned).min(self.passing);
             self.passing = self.passing.saturating_sub(new);
@@ -145,10 +151,11 @@ impl Inbox {
         self.passing > 0
     }
 
-    /// Gives the buffer's memory back when nothing is in it.
+    /// Gives the buffer's memory back when nothing is in it and it has grown.
     pub fn release(&mut self) {
-        if self.is_empty() {
+        if self.grown && self.is_empty() {
             self.buf = BytesMut::new();
+            self.grown = false;
         }
     }
 }

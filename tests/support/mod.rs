@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken fixture must fail the test")]
 #![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
+pub mod fake;
 pub mod raw;
 
 use std::net::SocketAddr;
@@ -29,6 +30,12 @@ pub async fn servers(replicas: usize) -> Option<Sandbox> {
 
 /// Servers of this family with general logs and these further options, or None after having said why not.
 pub async fn servers_of(flavor: Flavor, replicas: usize, extra: &[&str]) -> Option<Sandbox> {
+    let extra = extra.iter().map(|option| (*option).to_owned()).collect();
+    start(flavor, SandboxOptions { replicas, general_log: true, extra, ..SandboxOptions::default() }).await
+}
+
+/// Servers of this family, or None after having said why not.
+pub async fn start(flavor: Flavor, options: SandboxOptions) -> Option<Sandbox> {
     let binaries = match binaries(flavor) {
         Ok(binaries) => binaries,
         Err(error) => {
@@ -39,9 +46,7 @@ pub async fn servers_of(flavor: Flavor, replicas: usize, extra: &[&str]) -> Opti
             return None;
         }
     };
-    let extra = extra.iter().map(|option| (*option).to_owned()).collect();
-    let options =
-        SandboxOptions { replicas, general_log: true, binaries: Some(binaries), extra, ..SandboxOptions::default() };
+    let options = SandboxOptions { binaries: Some(binaries), ..options };
     Some(Sandbox::start(options).await.expect("private servers"))
 }
 
@@ -53,6 +58,11 @@ fn binaries(flavor: Flavor) -> Result<Binaries, SandboxError> {
         Flavor::MySql => Binaries::find_at(&target.join("mysql/bin"), flavor).or_else(|_| Binaries::find(Some(flavor))),
         Flavor::MariaDb | Flavor::Unknown => Binaries::find(Some(flavor)),
     }
+}
+
+/// Servers that write no general log, for those who measure.
+pub async fn servers_without_log(replicas: usize) -> Option<Sandbox> {
+    start(Flavor::MariaDb, SandboxOptions { replicas, ..SandboxOptions::default() }).await
 }
 
 /// The configuration for these servers, with `extra` sections (TOML) behind it.
@@ -79,8 +89,12 @@ pub fn configuration(servers: &Sandbox, extra: &str) -> String {
 
 /// A proxy for these servers.
 pub async fn proxy(servers: &Sandbox, extra: &str) -> RunningProxy {
-    let text = configuration(servers, extra);
-    let loaded = match parse(Some(Source { name: "test", text: &text }), &NoVariables) {
+    proxy_of(&configuration(servers, extra)).await
+}
+
+/// A proxy with this configuration.
+pub async fn proxy_of(text: &str) -> RunningProxy {
+    let loaded = match parse(Some(Source { name: "test", text }), &NoVariables) {
         Ok(loaded) => loaded,
         Err(problems) => panic!("{problems}\n{text}"),
     };
@@ -182,9 +196,4 @@ pub async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut()
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     panic!("not within ten seconds: {what}");
-}
-
-/// Says why a test is skipped.
-pub fn skip(error: &dyn std::fmt::Display) {
-    eprintln!("skipped: no database server is installed ({error})");
 }

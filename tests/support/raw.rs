@@ -182,7 +182,7 @@ impl Raw {
                 [0xFE, rest @ ..] => {
                     let end = rest.iter().position(|byte| *byte == 0).unwrap();
                     plugin = String::from_utf8(rest[..end].to_vec()).unwrap();
-                    nonce = rest[end + 1..].strip_suffix(&[0]).unwrap_or(&rest[end + 1..]).to_vec();
+                    nonce = rest[end + 1..].strip_suffix(&[0]).unwrap_or_else(|| &rest[end + 1..]).to_vec();
                     let proof = scramble(&plugin, password, &nonce);
                     self.answer(&proof).await;
                 }
@@ -247,6 +247,29 @@ impl Raw {
             Ok(result) => result.map(|_| ()),
             Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the peer is silent")),
         }
+    }
+
+    /// The next packet's error, whatever its sequence id: it may begin a new exchange.
+    pub async fn read_error(&mut self) -> ErrPacket {
+        let mut peeked = [0; HEADER_LEN];
+        let _ = tokio::time::timeout(PATIENCE, self.stream.peek(&mut peeked)).await;
+        self.sequence = peeked[3];
+        self.read().await.error()
+    }
+
+    /// Sends a packet to a peer that may be gone.
+    pub async fn try_send(&mut self, payload: &[u8]) {
+        let mut out = BytesMut::new();
+        put_packet(&mut out, 0, payload);
+        let _ = self.stream.write_all(&out).await;
+    }
+
+    /// Connects and logs in, or says what the error was.
+    pub async fn login_uncertain(address: SocketAddr, login: &Login) -> Result<Self, ErrPacket> {
+        let mut raw = Self::open(address).await;
+        let packets = raw.log_in(login).await;
+        let last = packets.last().unwrap();
+        if last.is_ok() { Ok(raw) } else { Err(last.error()) }
     }
 
     /// Whether the peer has closed the connection, or does so soon.
