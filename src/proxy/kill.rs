@@ -69,5 +69,5 @@ async fn kill_query(shared: &Shared, user: &Arc<str>, server: ServerId, thread: 
     let limit = login.limit;
     tokio::time::timeout(limit, killed)
         .await
-        .unwrap_or_else(|_| Err(BackendError::ConnectTimeout { server: login.name, limit_ms: limit.as_millis() }))
+        .unwrap_or(Err(BackendError::ConnectTimeout { server: login.name, limit_ms: limit.as_millis() }))
 }
