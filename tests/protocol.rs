@@ -439,6 +439,12 @@ async fn files_are_loaded_from_the_client() {
             assert_eq!(client.value("SELECT COUNT(*) FROM loaded").await, "60002");
             replies.push(said);
         }
+        // A client that stops in the middle holds the connection no longer than the server lets it.
+        let mut silent = Raw::login(stage.listen(), &Login::app().with(form)).await;
+        silent.run("SET SESSION net_read_timeout = 1").await;
+        silent.query("LOAD DATA LOCAL INFILE 'some file' INTO TABLE loaded (text)").await;
+        silent.answer(b"one line\n").await;
+        assert!(silent.is_closed().await);
         let [mut direct, mut here] = replies.try_into().unwrap();
         compare("LOAD DATA", form, "LOAD DATA", &mut direct, &mut here);
     }

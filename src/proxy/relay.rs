@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::client::Client;
 use super::error::SessionError;
-use crate::backend::{BackendError, Connection};
+use crate::backend::{BackendError, Connection, Phase};
 use crate::clock;
 use crate::wire::{Outcome, Progress, ReplyTracker, TrackFilter};
 
@@ -93,6 +93,16 @@ async fn send_file(server: &mut Connection, client: &mut Client) -> Result<(), R
         if over {
             return Ok(());
         }
-        client.read().await.map_err(|error| RelayError::Client(error.into()))?;
+        tokio::select! {
+            biased;
+            read = client.read() => read.map_err(|error| RelayError::Client(error.into()))?,
+            // A server says nothing before the file's end, unless it gives the connection up: `net_read_timeout`, a KILL.
+            _ = server.stream.readable(), if server.inbox.is_empty() => {
+                if server.is_dead() {
+                    let error = std::io::Error::other("it ended the connection while the client sent a file");
+                    return Err(RelayError::Server { error: server.lost(Phase::MayHaveRun, error), forwarded: 1 });
+                }
+            }
+        }
     }
 }
