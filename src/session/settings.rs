@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::{BufMut as _, BytesMut};
 
+use super::plan::Replay;
 use crate::sql::{Charset, SqlContext, SqlMode, charset_class};
 use crate::wire::command::code;
 use crate::wire::writer::{put_packet, put_with};
@@ -36,6 +37,28 @@ impl Settings {
     }
 }
 
+/// The variables that a PREPARE reads and its statement keeps.
+const PREPARED_UNDER: [&str; 5] =
+    ["sql_mode", "character_set_client", "character_set_connection", "character_set_results", "collation_connection"];
+
+impl Settings {
+    /// What a statement that was prepared under these settings must be prepared under again.
+    pub(super) fn prepared_under(&self) -> impl Iterator<Item = (&str, &str)> {
+        PREPARED_UNDER.iter().filter_map(|name| self.variables.get(*name).map(|value| (*name, &**value)))
+    }
+
+    /// These settings, as far as a PREPARE reads them those of `prepared`. All else stays: `autocommit` among it, whose
+    /// change would commit a transaction.
+    #[must_use]
+    pub fn for_prepare(&self, prepared: &Self) -> Self {
+        let mut settings = self.clone();
+        settings.variables.retain(|name, _| !PREPARED_UNDER.contains(&&**name));
+        settings.variables.extend(prepared.prepared_under().map(|(name, value)| (name.into(), value.into())));
+        settings.schema.clone_from(&prepared.schema);
+        settings
+    }
+}
+
 fn unquoted(literal: &str) -> &str {
     literal.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')).unwrap_or(literal)
 }
@@ -58,7 +81,9 @@ pub struct Base {
 }
 
 /// The variables that have these names on one family of servers or the other.
-pub const ISOLATION: [&str; 2] = ["tx_isolation", "transaction_isolation"];
+pub const ALIASES: [[&str; 2]; 2] = [ISOLATION, ["tx_read_only", "transaction_read_only"]];
+
+const ISOLATION: [&str; 2] = ["tx_isolation", "transaction_isolation"];
 
 impl Base {
     /// How statement text is to be read under these defaults and the session's own settings.
@@ -108,8 +133,8 @@ pub struct Preamble {
     pub set: String,
     /// Then COM_INIT_DB.
     pub schema: Option<Box<[u8]>>,
-    /// Then a statement that leaves what the session's previous one left: a result of so many rows, or None.
-    pub replay: Option<Option<u64>>,
+    /// Then statements that leave what the session's previous ones left.
+    pub replay: Option<Replay>,
 }
 
 impl Preamble {
@@ -232,20 +257,25 @@ impl Preamble {
                 out.put_slice(schema);
             });
         }
-        if let Some(rows) = self.replay {
-            command(&mut |out| {
-                out.put_u8(code::QUERY);
-                match rows {
-                    None => out.put_slice(b"DO 0"),
-                    Some(0) => out.put_slice(b"SELECT 0 FROM (SELECT 0) d WHERE 0"),
-                    Some(rows) => {
-                        out.put_slice(b"SELECT 0");
-                        for _ in 1..rows {
-                            out.put_slice(b" UNION ALL SELECT 0");
-                        }
+        if let Some(Replay { found, result }) = self.replay {
+            let mut query = |text: &[u8], times: u64| {
+                command(&mut |out| {
+                    out.put_u8(code::QUERY);
+                    out.put_slice(text);
+                    for _ in 1..times {
+                        out.put_slice(b" UNION ALL SELECT 0");
                     }
-                }
-            });
+                });
+            };
+            match found {
+                Some(0) => query(b"SELECT 0 FROM (SELECT 0) d WHERE 0", 1),
+                Some(rows) => query(b"SELECT 0", rows),
+                None if result => query(b"SELECT 0", 1),
+                None => {}
+            }
+            if !result {
+                query(b"DO 0", 1);
+            }
         }
         replies
     }
