@@ -57,7 +57,9 @@ impl Leases {
 
     fn give_back_one(&mut self, slot: Slot, session: &mut Session) {
         if !session.keeps(slot) {
-            *self.slot(slot) = None;
+            if let Some(mut lease) = self.slot(slot).take() {
+                lease.bound = session.must_cleanse(slot);
+            }
             session.let_go(slot);
         }
     }
@@ -471,6 +473,9 @@ impl Run<'_> {
         if absorbed.ask_status && !self.ask_status(slot).await {
             *self.leases.slot(slot) = None;
             self.session.lost(slot);
+        }
+        if let Some(lease) = self.leases.slot(slot) {
+            lease.bound = self.session.must_cleanse(slot);
         }
         Ok(())
     }

@@ -542,12 +542,12 @@ impl Session {
         let result = outcome.result_sets > 0;
         // A statement that asks leaves what it asked about as it was.
         if effects.contains(Effects::ASKS_DIAGNOSTICS) && outcome.error.is_none() {
-            self.last = Last { slot: self.last.slot.or(Some(slot)), result, lost: false };
+            self.last = Last { slot: self.last.slot.or(Some(slot)), result, ..Last::default() };
             return;
         }
         let diagnostics = outcome.warnings > 0 || outcome.error.is_some();
         let asked = diagnostics || outcome.affected_rows > 0 || self.found == Found::On(slot);
-        self.last = Last { slot: asked.then_some(slot), result, lost: false };
+        self.last = Last { slot: asked.then_some(slot), result, failed: outcome.error.is_some(), lost: false };
     }
 
     /// Whether the connection in this slot must be kept for this session until its next command, or longer.

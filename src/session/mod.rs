@@ -48,6 +48,8 @@ struct Last {
     slot: Option<Slot>,
     /// It had a result set: that is all there is to ask about.
     result: bool,
+    /// It failed: ROW_COUNT() is -1, whatever the proxy asked its connection since.
+    failed: bool,
     /// There was more to ask about, but the connection had to be given back.
     lost: bool,
 }
@@ -89,6 +91,8 @@ enum OnReplica {
     Stays,
     /// It ends what pins the session, and runs on the primary.
     Leaves,
+    /// The primary would say that the transaction is READ ONLY; the replica, that the server is.
+    Write,
     Refused,
 }
 
@@ -345,7 +349,13 @@ impl Session {
             match self.on_replica(&classified) {
                 OnReplica::Stays => {}
                 OnReplica::Leaves => self.leave_replica(),
+                OnReplica::Write => {
+                    self.last = Last { lost: true, ..Last::default() };
+                    let text = "Cannot execute statement in a READ ONLY transaction";
+                    return Plan::Refuse(ErrPacket::new(1792, b"25006", text));
+                }
                 OnReplica::Refused => {
+                    self.last = Last { lost: true, ..Last::default() };
                     return Plan::Refuse(ErrPacket::new(
                         1792,
                         b"25006",
@@ -425,6 +435,7 @@ impl Session {
             _ if shape.effects.intersects(lasting) || shape.cause == Some(PrimaryCause::LockingRead) => {
                 OnReplica::Refused
             }
+            StatementKind::Write | StatementKind::Ddl if self.pins.has(PinCause::Transaction) => OnReplica::Write,
             StatementKind::Commit
             | StatementKind::Rollback
             | StatementKind::Savepoint
@@ -477,7 +488,11 @@ impl Session {
         match (home, self.found) {
             _ if rest && home.is_none() && self.last.lost => return None.or(several.then_some(about)),
             (Some(slot), Found::On(on)) if slot == on => {}
-            (Some(_), _) if !found => {}
+            (Some(_), _) if !found => {
+                if self.last.failed && !effects.contains(Effects::ASKS_DIAGNOSTICS) {
+                    about.replay = Some(Replay { found: None, result: true });
+                }
+            }
             (Some(_), Found::Rows(rows)) if !rest => about.replay = Some(Replay { found: Some(rows), result: true }),
             (None, Found::Rows(rows)) => {
                 let result = !rest || self.last.result;
