@@ -623,6 +623,10 @@ impl Ground {
             let expected = direct.take(step).await;
             let seen = through.take(step).await;
             // What it cannot know any more it must refuse, not make up.
+            if seen.starts_with("error 1792 25006 pointsman: ") {
+                // From here on the two sides are not in the same state.
+                break;
+            }
             if expected != seen && !seen.starts_with("error 1105 HY000 pointsman: the connection that ran the previous")
             {
                 found = Some(Difference { at, expected, seen });

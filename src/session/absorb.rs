@@ -69,7 +69,7 @@ impl Session {
             Request::Prepare(id) => {
                 self.prepared(id, job, outcome, text, keys);
                 if outcome.error.is_some() {
-                    self.last = Last { slot: Some(slot), ..Last::default() };
+                    self.last = Last { slot: Some(slot), failed: true, ..Last::default() };
                 }
                 self.settle(slot);
                 return Absorbed { ask_status: asks, wrote: false };
@@ -288,14 +288,11 @@ impl Session {
                 (Scope::Session, value) => match &**name {
                     "names" | "character set" => {
                         let seen = reported("character_set_client");
-                        if (seen || sure)
-                            && let Value::Literal(literal) = value
-                            && let Some((_, collation)) = split_collation(literal)
-                        {
-                            Arc::make_mut(&mut self.settings)
-                                .variables
-                                .insert("collation_connection".into(), collation.into());
-                        }
+                        let literal = match value {
+                            Value::Literal(literal) if &**name == "names" && (seen || sure) => Some(&**literal),
+                            _ => None,
+                        };
+                        Arc::make_mut(&mut self.settings).named(literal);
                         explained &= seen;
                     }
                     _ if reported(name) => {}
@@ -530,6 +527,8 @@ impl Session {
         // procedure's does not. The connection knows.
         let holds = effects.intersects(Effects::SETS_LAST_INSERT_ID | Effects::OPAQUE)
             || outcome.last_insert_id != 0
+            // RETURNING: the number is not in the packet that ends the rows.
+            || (job.kind() == Some(StatementKind::Write) && outcome.result_sets > 0)
             || (job.last_insert_id.is_some() && outcome.error.is_none());
         if holds && slot == Slot::Primary {
             self.holds_insert_id = true;
@@ -547,7 +546,8 @@ impl Session {
         }
         let diagnostics = outcome.warnings > 0 || outcome.error.is_some();
         let asked = diagnostics || outcome.affected_rows > 0 || self.found == Found::On(slot);
-        self.last = Last { slot: asked.then_some(slot), result, failed: outcome.error.is_some(), lost: false };
+        let (counted, failed) = (outcome.affected_rows > 0, outcome.error.is_some());
+        self.last = Last { slot: asked.then_some(slot), result, counted, failed, lost: false };
     }
 
     /// Whether the connection in this slot must be kept for this session until its next command, or longer.
@@ -604,10 +604,4 @@ impl Session {
             self.pinned = Some(Slot::Primary);
         }
     }
-}
-
-/// The collation behind `SET NAMES x COLLATE y`, as its literal stands in [`Value::Literal`].
-fn split_collation(literal: &str) -> Option<(&str, &str)> {
-    let at = literal.to_ascii_uppercase().find(" COLLATE ")?;
-    Some((literal.get(..at)?, literal.get(at.saturating_add(9)..)?.trim()))
 }

@@ -48,6 +48,8 @@ struct Last {
     slot: Option<Slot>,
     /// It had a result set: that is all there is to ask about.
     result: bool,
+    /// It changed rows: only its connection has ROW_COUNT().
+    counted: bool,
     /// It failed: ROW_COUNT() is -1, whatever the proxy asked its connection since.
     failed: bool,
     /// There was more to ask about, but the connection had to be given back.
@@ -435,7 +437,12 @@ impl Session {
             _ if shape.effects.intersects(lasting) || shape.cause == Some(PrimaryCause::LockingRead) => {
                 OnReplica::Refused
             }
-            StatementKind::Write | StatementKind::Ddl if self.pins.has(PinCause::Transaction) => OnReplica::Write,
+            StatementKind::Write if self.pins.has(PinCause::Transaction) => OnReplica::Write,
+            StatementKind::Ddl => {
+                let words = ["create", "alter", "drop", "truncate", "rename"];
+                let text = shape.normalised.to_ascii_lowercase();
+                if words.iter().any(|word| text.starts_with(word)) { OnReplica::Write } else { OnReplica::Refused }
+            }
             StatementKind::Commit
             | StatementKind::Rollback
             | StatementKind::Savepoint
@@ -476,6 +483,11 @@ impl Session {
         if !found && !rest {
             return Some(about);
         }
+        // Several statements in one may ask about each other.
+        let several = classified.shape.kind == StatementKind::Multi;
+        if rest && self.last.lost {
+            return None.or(several.then_some(about));
+        }
         let home = match (self.pinned, self.found) {
             (Some(slot), _) => Some(slot),
             (None, Found::On(slot)) if !rest => Some(slot),
@@ -483,10 +495,17 @@ impl Session {
             (None, _) => None,
         };
         about.held = home.filter(|_| self.pinned.is_none());
-        // Several statements in one may ask about each other.
-        let several = classified.shape.kind == StatementKind::Multi;
+        // LAST_INSERT_ID() is asked with them, and is known elsewhere: to set it here would count as a statement.
+        let elsewhere = about.last_insert_id.is_some() || home == Some(Slot::Replica);
+        if rest && effects.contains(Effects::ASKS_LAST_INSERT_ID) && elsewhere {
+            if found || self.last.counted || (self.last.slot.is_some() && effects.contains(Effects::ASKS_DIAGNOSTICS)) {
+                return None;
+            }
+            about.held = None;
+            about.replay = Some(Replay { found: None, result: self.last.result || self.last.failed });
+            return Some(about);
+        }
         match (home, self.found) {
-            _ if rest && home.is_none() && self.last.lost => return None.or(several.then_some(about)),
             (Some(slot), Found::On(on)) if slot == on => {}
             (Some(_), _) if !found => {
                 if self.last.failed && !effects.contains(Effects::ASKS_DIAGNOSTICS) {
