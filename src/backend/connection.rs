@@ -46,8 +46,6 @@ pub struct Connection {
     pub created: Instant,
     /// A command was sent and its reply is not over: nobody else may have the connection.
     pub busy: bool,
-    /// A session is pinned to it: what it holds must not reach another, not even when the session's task dies.
-    pub tainted: bool,
     /// No filter: for replies that no client sees.
     filter: TrackFilter,
 }
@@ -75,7 +73,6 @@ impl Connection {
             name,
             created,
             busy: false,
-            tainted: false,
             filter: TrackFilter::default(),
         }
     }

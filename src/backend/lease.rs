@@ -20,12 +20,15 @@ pub struct Lease {
     object: Option<PooledObject>,
     /// Its pool's sessions have no schema.
     without_schema: bool,
+    /// A session's state hangs on it: a transaction, locks. Whoever drops it without ending that (a panic, a task that
+    /// is cut) must not give it to others.
+    pub bound: bool,
 }
 
 impl Lease {
     pub(super) fn new(object: PooledObject) -> Self {
         let without_schema = Object::pool(&object).is_some_and(|pool| !pool.manager().keeps_schema());
-        Self { object: Some(object), without_schema }
+        Self { object: Some(object), without_schema, bound: false }
     }
 
     /// Closes it.
@@ -61,7 +64,7 @@ impl Lease {
         match tokio::time::timeout(CLEANSE_LIMIT, reset).await {
             Ok(Ok(())) => {
                 self.busy = false;
-                self.tainted = false;
+                self.bound = false;
             }
             _ => self.discard(),
         }
@@ -91,7 +94,7 @@ impl Drop for Lease {
         let Some(object) = &self.object else { return };
         let connection = &object.connection;
         let schema = connection.state.settings.schema.is_some() && self.without_schema;
-        if connection.busy || connection.tainted || !connection.inbox.is_empty() || schema {
+        if self.bound || connection.busy || !connection.inbox.is_empty() || schema {
             self.close();
         }
     }

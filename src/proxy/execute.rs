@@ -18,7 +18,7 @@ use crate::backend::{BackendError, Lease, Phase, Pool, PoolKey, ServerPools};
 use crate::clock;
 use crate::cluster::{Role, ServerId};
 use crate::routing::{Route, RouteReason, Target};
-use crate::session::{Job, Preamble, Request, Session, Settings, Slot};
+use crate::session::{Job, Preamble, Request, Session, Slot};
 use crate::sql::Effects;
 use crate::telemetry::{Command as CommandLabel, Kind, Origin, ProtocolSide, Record, RetryCause, TargetLabel};
 use crate::wire::command::code;
@@ -52,25 +52,27 @@ impl Leases {
     }
 
     /// Gives back what the session does not keep.
-    pub(super) fn give_back(&mut self, session: &Session) {
+    pub(super) fn give_back(&mut self, session: &mut Session) {
         for slot in [Slot::Primary, Slot::Replica] {
-            if !session.keeps(slot)
-                && let Some(mut lease) = self.slot(slot).take()
-            {
-                lease.tainted = false;
+            self.give_back_one(slot, session);
+        }
+    }
+
+    fn give_back_one(&mut self, slot: Slot, session: &mut Session) {
+        if !session.keeps(slot) {
+            if let Some(mut lease) = self.slot(slot).take() {
+                lease.bound = session.must_cleanse(slot);
             }
+            session.let_go(slot);
         }
     }
 
     /// The session ends, or is reset: what it left on its connections goes before they go back.
     pub(super) async fn end(&mut self, session: &Session) {
-        let pinned = session.pinned().filter(|_| !session.pins().is_empty());
         for slot in [Slot::Primary, Slot::Replica] {
-            let Some(mut lease) = self.slot(slot).take() else { continue };
-            if pinned == Some(slot) {
+            let Some(lease) = self.slot(slot).take() else { continue };
+            if session.must_cleanse(slot) {
                 lease.cleanse().await;
-            } else {
-                lease.tainted = false;
             }
         }
     }
@@ -142,7 +144,19 @@ impl Run<'_> {
     ) -> Result<Instant, SessionError> {
         let (bytes_in, bytes_out) = (self.client.bytes_in, self.client.bytes_out);
         let mut taken = Taken::default();
+        if self.session.has_left_replica()
+            && let Some(lease) = self.leases.slot(Slot::Replica).take()
+        {
+            lease.cleanse().await;
+        }
         self.session.moves_on(&job);
+        // Who waits for one connection must not keep another that is of no more use: two such would wait for each other.
+        let other = match job.slot(self.session.pinned()) {
+            Slot::Primary => Slot::Replica,
+            Slot::Replica => Slot::Primary,
+        };
+        self.leases.give_back_one(other, self.session);
+        self.carry_insert_id(&mut job).await;
         let mut retried = false;
         loop {
             let slot = job.slot(self.session.pinned());
@@ -227,6 +241,26 @@ impl Run<'_> {
         }
     }
 
+    /// A read-only transaction on a replica may ask for the LAST_INSERT_ID() that the primary's connection knows.
+    async fn carry_insert_id(&mut self, job: &mut Job) {
+        let asks = job.effects().contains(Effects::ASKS_LAST_INSERT_ID);
+        if !asks || !self.session.holds_insert_id() || job.slot(self.session.pinned()) != Slot::Replica {
+            return;
+        }
+        let Some(lease) = self.leases.slot(Slot::Primary) else { return };
+        match lease.query_row("SELECT LAST_INSERT_ID()").await {
+            Ok(row) => {
+                job.last_insert_id = row.first().and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+                self.session.released(Slot::Primary, job.last_insert_id);
+            }
+            Err(error) => {
+                tracing::debug!(%error, "lost a held connection");
+                *self.leases.slot(Slot::Primary) = None;
+                self.session.lost(Slot::Primary);
+            }
+        }
+    }
+
     fn target_label(&self, server: Option<ServerId>) -> TargetLabel {
         match server.and_then(|id| self.shared.cluster.load().server(id).map(|server| server.role)) {
             Some(Role::Primary) => TargetLabel::Primary,
@@ -297,6 +331,7 @@ impl Run<'_> {
             self.session.lost(slot);
             lease.discard();
         }
+        self.session.let_go(slot);
         let server = wanted.and_then(|id| self.shared.pools.server(id)).ok_or_else(|| {
             let text = "pointsman: no primary is configured".to_owned();
             Failure::Server(BackendError::PoolFull { text }, 0)
@@ -420,9 +455,9 @@ impl Run<'_> {
         {
             return Ok(server);
         }
-        let wanted: &Arc<Settings> = &statement.settings;
-        let preamble = Preamble::between(&lease.state, wanted);
-        let pending = if preamble.is_empty() { Vec::new() } else { lease.prepare_state(&preamble, wanted) };
+        let wanted = Arc::new(self.session.settings().for_prepare(&statement.settings));
+        let preamble = Preamble::between(&lease.state, &wanted);
+        let pending = if preamble.is_empty() { Vec::new() } else { lease.prepare_state(&preamble, &wanted) };
         let mut payload = Vec::with_capacity(statement.text.len().saturating_add(1));
         payload.push(code::STMT_PREPARE);
         payload.extend_from_slice(&statement.text);
@@ -481,9 +516,8 @@ impl Run<'_> {
             *self.leases.slot(slot) = None;
             self.session.lost(slot);
         }
-        let pinned = self.session.pinned() == Some(slot);
         if let Some(lease) = self.leases.slot(slot) {
-            lease.tainted = pinned;
+            lease.bound = self.session.must_cleanse(slot);
         }
         Ok(absorbed.ask_status)
     }

@@ -181,6 +181,9 @@ impl Served<'_> {
                     }
                 }
             }
+            if self.session.must_cleanse(slot) {
+                lease.cleanse().await;
+            }
             self.session.released(slot, last);
         }
     }
@@ -239,7 +242,7 @@ impl Served<'_> {
                         }
                     }
                 }
-                self.leases.give_back(&self.session);
+                self.leases.give_back(&mut self.session);
             }
             Plan::Reset => {
                 self.leases.end(&self.session).await;
