@@ -75,6 +75,7 @@ pub struct Session {
     last: Last,
     found: Found,
     last_write: Option<Instant>,
+    wrote_in_transaction: bool,
     /// The exact LAST_INSERT_ID(), once its connection was given back.
     last_insert_id: Option<u64>,
     /// The primary's connection holds a LAST_INSERT_ID or a sequence's last value that is known to it alone.
@@ -140,6 +141,7 @@ impl Session {
             last: Last::default(),
             found: Found::default(),
             last_write: None,
+            wrote_in_transaction: false,
             last_insert_id: None,
             holds_insert_id: false,
             lost_insert_id: false,

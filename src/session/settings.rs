@@ -315,13 +315,14 @@ impl Preamble {
                     }
                 });
             };
+            // What names no table leaves the warnings that others left (MariaDB 10.11).
             match found {
                 Some(0) => query(b"SELECT 0 FROM (SELECT 0) d WHERE 0", 1),
-                Some(rows) => query(b"SELECT 0", rows),
-                None if result => query(b"SELECT 0", 1),
-                None => {}
+                Some(rows) => query(b"SELECT 0 FROM (SELECT 0) d", rows),
+                None if result => query(b"SELECT 0 FROM (SELECT 0) d", 1),
+                None => query(b"DO (SELECT 0 FROM (SELECT 0) d)", 1),
             }
-            if !result {
+            if found.is_some() && !result {
                 query(b"DO 0", 1);
             }
         }
