@@ -298,6 +298,8 @@ impl Session {
                             _ => None,
                         };
                         Arc::make_mut(&mut self.settings).named(literal);
+                        // SET CHARACTER SET takes the schema's collation of that moment.
+                        let seen = seen && &**name == "names";
                         explained &= seen;
                     }
                     _ if reported(name) => {}

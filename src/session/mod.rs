@@ -262,6 +262,14 @@ impl Session {
         self.found.let_go(slot);
     }
 
+    /// What LAST_INSERT_ID() is to be on a connection to the primary that may hold another session's, before `job`,
+    /// which may leave it as it is.
+    #[must_use]
+    pub fn own_insert_id(&self, job: &Job) -> Option<u64> {
+        let may_set = job.kind() == Some(StatementKind::Write);
+        (may_set && !self.holds_insert_id).then(|| self.last_insert_id.unwrap_or_default())
+    }
+
     /// What routing may see.
     fn view(&self, around: &Environment<'_>) -> SessionView<'_> {
         SessionView {
@@ -440,16 +448,14 @@ impl Session {
                 OnReplica::Refused
             }
             StatementKind::Write if self.pins.has(PinCause::Transaction) => OnReplica::Write,
-            StatementKind::Ddl => {
-                let words = ["create", "alter", "drop", "truncate", "rename"];
-                let text = shape.normalised.to_ascii_lowercase();
-                if words.iter().any(|word| text.starts_with(word)) { OnReplica::Write } else { OnReplica::Refused }
-            }
+            // MariaDB commits first, MySQL refuses.
+            StatementKind::Ddl => OnReplica::Refused,
             StatementKind::Commit
             | StatementKind::Rollback
             | StatementKind::Savepoint
             | StatementKind::Set
             | StatementKind::Use => OnReplica::Stays,
+            StatementKind::Multi if shape.cause.is_some() => OnReplica::Refused,
             // Without a transaction nothing but the server's read_only would keep a write away.
             _ if !self.pins.has(PinCause::Transaction) && shape.cause.is_some() => OnReplica::Refused,
             _ => OnReplica::Stays,

@@ -180,8 +180,11 @@ impl Preamble {
             return preamble;
         }
         let fresh = Settings { multi_statements: held.settings.multi_statements, ..Settings::default() };
-        let have = if held.known { &*held.settings } else { &fresh };
-        if !held.known {
+        // A user variable cannot be taken back: NULL would keep its old type.
+        let foreign = |name| !wanted.user_variables.contains_key(name);
+        let known = held.known && !held.settings.user_variables.keys().any(foreign);
+        let have = if known { &*held.settings } else { &fresh };
+        if !known {
             preamble.reset = true;
             preamble.set.push_str(TRACKING);
         }
@@ -208,9 +211,6 @@ impl Preamble {
             }
         }
         if have.user_variables != wanted.user_variables {
-            for name in have.user_variables.keys().filter(|name| !wanted.user_variables.contains_key(*name)) {
-                preamble.assign_user(name, "NULL");
-            }
             for (name, value) in &wanted.user_variables {
                 if have.user_variables.get(name) != Some(value) {
                     preamble.assign_user(name, value);
@@ -462,7 +462,7 @@ mod tests {
         let mut settings = Settings::default();
         settings.user_variables.insert("a".into(), "1".into());
         let held = ConnectionState { base: base(), settings: Arc::new(settings), known: true };
-        assert_eq!(Preamble::between(&held, &wanted(&[], None)).set, "@`a`=NULL");
+        assert!(Preamble::between(&held, &wanted(&[], None)).reset);
     }
 
     #[test]
