@@ -34,7 +34,6 @@ enum Act {
     Execute(usize, Vec<Value>),
     Close(usize),
     Reset,
-    Ping,
     /// Leaves, and comes again as a new session.
     Reconnect,
 }
@@ -159,7 +158,6 @@ const STATE: &[&str] = &[
     "SET NAMES utf8mb4",
     "SET NAMES latin1",
     "SET NAMES utf8mb4 COLLATE utf8mb4_unicode_ci",
-    "SET CHARACTER SET latin1",
     "SET collation_connection = utf8mb4_bin",
     "SET character_set_results = NULL",
     "SET character_set_results = utf8mb4",
@@ -312,8 +310,7 @@ fn walk(seed: u64) -> Vec<Step> {
                         }
                         1..=8 if prepared[session][slot] => Act::Execute(slot, vec![value(&mut random)]),
                         9 => Act::Reset,
-                        10 => Act::Ping,
-                        11 => Act::Reconnect,
+                        10 | 11 => Act::Reconnect,
                         _ => {
                             prepared[session][slot] = true;
                             Act::Prepare(slot, fill(random.of(PREPARED), &mut random))
@@ -458,10 +455,6 @@ impl Side {
                 seat.statements = [const { None }; 4];
                 let done = seat.conn.reset().await?;
                 Ok(format!("reset {done}"))
-            }
-            Act::Ping => {
-                seat.conn.ping().await?;
-                Ok(String::new())
             }
             Act::Reconnect => Ok(String::new()),
         }

@@ -213,7 +213,7 @@ async fn settings_follow_the_session_to_every_server() {
         let primary = format!("{ask} /* pointsman: primary */");
         assert_eq!(text(&mut client, &primary).await, *expected, "{set}, on the primary");
     }
-    assert_eq!(text(&mut bystander, "SELECT FROM_UNIXTIME(0) = '1970-01-01 05:30:00', @x").await, "0");
+    assert_eq!(text(&mut bystander, "SELECT FROM_UNIXTIME(0) = '1970-01-01 05:30:00'").await, "0");
     assert_eq!(one(&mut bystander, "SELECT @x").await, Value::NULL);
     assert_eq!(text(&mut bystander, "SELECT DATABASE()").await, "app");
     assert_eq!(text(&mut bystander, "SELECT DAYNAME('2024-01-01')").await, "Monday");
@@ -492,7 +492,7 @@ async fn errors_and_kills_end_what_they_end() {
 async fn hints_rules_and_windows_decide_where_reads_go() {
     let extra = "[routing]\nconsistency='sticky=400ms'\nmax_lag='1h'\n\
                  [[replica_pools]]\nname='reports'\n\
-                 [[rules]]\ntable='t'\nregex='count'\ntarget='primary'\n";
+                 [[rules]]\ntable='t'\nregex='(?i)count'\ntarget='primary'\n";
     let Some(stage) = stage_with(extra).await else { return };
     let mut client = stage.client().await;
     run(&mut client, "SELECT v FROM t /* one */ /* pointsman: primary */").await;

@@ -369,7 +369,9 @@ impl Run<'_> {
         };
         let wanted = self.session.settings().clone();
         let mut preamble = Preamble::between(&lease.state, &wanted);
-        if let Some(id) = job.last_insert_id {
+        let carries_state = !preamble.is_empty();
+        let own = self.session.own_insert_id(job).filter(|_| lease.has_insert_id);
+        if let Some(id) = job.last_insert_id.or(own) {
             preamble.assign("last_insert_id", &id.to_string());
         }
         preamble.replay = job.replay;
@@ -377,7 +379,7 @@ impl Run<'_> {
         if !preamble.is_empty() {
             pending = lease.prepare_state(&preamble, &wanted);
             // A write must not run in a state that the server refused; a read's result would only be thrown away.
-            if !job.repeatable {
+            if !job.repeatable && (carries_state || job.replay.is_some()) {
                 lease.flush().await?;
                 lease.swallow_preamble(&std::mem::take(&mut pending)).await?;
             }
@@ -450,7 +452,7 @@ impl Run<'_> {
     ) -> Result<ServerStatementId, Failure> {
         let unknown = || Failure::Told(ErrPacket::new(1243, b"HY000", "Unknown prepared statement handler"));
         let statement = self.session.statements().get(id).ok_or_else(unknown)?;
-        if lease.state.known
+        if !Preamble::between(&lease.state, self.session.settings()).reset
             && let Some(server) = lease.statements.get(statement.key)
         {
             return Ok(server);
@@ -518,6 +520,7 @@ impl Run<'_> {
         }
         if let Some(lease) = self.leases.slot(slot) {
             lease.bound = self.session.must_cleanse(slot);
+            lease.has_insert_id |= job.last_insert_id.is_some() || self.session.holds_insert_id();
         }
         Ok(absorbed.ask_status)
     }

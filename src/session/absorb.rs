@@ -86,10 +86,15 @@ impl Session {
         if outcome.track.state_changed && !explained {
             self.pins.set(PinCause::UnknownState, true);
         }
-        let wrote = self.writes(job, outcome, before);
+        let wrote = self.writes(job, outcome);
         if wrote {
             self.last_write = Some(now);
         }
+        // What is not committed yet counts once more when it is.
+        let open = outcome.status.unwrap_or(before).contains(Status::IN_TRANS);
+        let anew =
+            matches!(job.kind(), Some(StatementKind::Begin { .. } | StatementKind::Commit | StatementKind::Rollback));
+        self.wrote_in_transaction = open && !anew && (wrote || self.wrote_in_transaction);
         self.remember(job, slot, outcome, effects);
         self.settle(slot);
         Absorbed { ask_status: asks, wrote }
@@ -299,6 +304,8 @@ impl Session {
                             Value::Literal(_) | Value::Default | Value::Expression => None,
                         };
                         Arc::make_mut(&mut self.settings).named(literal);
+                        // SET CHARACTER SET takes the schema's collation of that moment.
+                        let seen = seen && &**name == "names";
                         explained &= seen;
                     }
                     _ if reported(name) => {}
@@ -495,30 +502,31 @@ impl Session {
     }
 
     /// Whether it wrote, as the server reports it: a GTID, changed rows, an insert id. DDL always counts.
-    fn writes(&self, job: &Job, outcome: &Outcome, before: Status) -> bool {
+    fn writes(&self, job: &Job, outcome: &Outcome) -> bool {
         if outcome.track.gtid.is_some() {
             return true;
         }
         let Some(kind) = job.kind() else { return false };
         // Whatever ends a transaction may commit it: BEGIN, SET autocommit = 1, LOCK TABLES, DDL, a procedure.
         let open = outcome.status.is_some_and(|status| status.contains(Status::IN_TRANS));
-        let ended = before.contains(Status::IN_TRANS)
-            && !before.contains(Status::IN_TRANS_READONLY)
-            && (!open || matches!(kind, StatementKind::Begin { .. }));
-        if ended && outcome.error.is_none() && kind != StatementKind::Rollback {
+        let ends = !open || matches!(kind, StatementKind::Begin { .. } | StatementKind::Commit);
+        if self.wrote_in_transaction && ends && kind != StatementKind::Rollback {
             return true;
         }
         match kind {
             StatementKind::Write => outcome.affected_rows > 0 || outcome.error.is_some(),
             StatementKind::Ddl | StatementKind::Call => true,
-            StatementKind::Commit => before.contains(Status::IN_TRANS) && !before.contains(Status::IN_TRANS_READONLY),
             StatementKind::Multi | StatementKind::Prepare | StatementKind::Opaque | StatementKind::Xa => {
                 job.classified.as_ref().is_some_and(|classified| classified.shape.cause.is_some())
             }
-            StatementKind::Do | StatementKind::Select => outcome.affected_rows > 0 && outcome.result_sets == 0,
+            StatementKind::Do | StatementKind::Select => {
+                let may = |cause| matches!(cause, PrimaryCause::UnknownFunction | PrimaryCause::Sequence);
+                job.classified.as_ref().is_some_and(|classified| classified.shape.cause.is_some_and(may))
+            }
             StatementKind::Empty
             | StatementKind::Show
             | StatementKind::Begin { .. }
+            | StatementKind::Commit
             | StatementKind::Rollback
             | StatementKind::Savepoint
             | StatementKind::Set
@@ -538,13 +546,16 @@ impl Session {
         let holds = job.may_touch_insert_id()
             || outcome.last_insert_id != 0
             // RETURNING: the number is not in the packet that ends the rows.
-            || (job.kind() == Some(StatementKind::Write) && outcome.result_sets > 0)
+            // Nor when a later row was refused.
+            || (job.kind() == Some(StatementKind::Write) && (outcome.result_sets > 0 || outcome.error.is_some()))
             || (job.last_insert_id.is_some() && outcome.error.is_none());
         if holds && slot == Slot::Primary {
             self.holds_insert_id = true;
         }
-        if job.replay.and_then(|replay| replay.found).is_some() {
-            self.found = Found::On(slot);
+        match job.replay {
+            Some(replay) if replay.found.is_some() => self.found = Found::On(slot),
+            Some(_) => self.found.let_go(slot),
+            None => {}
         }
         let limited = self.settings.variables.contains_key("sql_select_limit");
         self.found = self.found.after(job, slot, outcome, limited);

@@ -76,6 +76,7 @@ pub struct Session {
     last: Last,
     found: Found,
     last_write: Option<Instant>,
+    wrote_in_transaction: bool,
     /// The exact LAST_INSERT_ID(), once its connection was given back.
     last_insert_id: Option<u64>,
     /// The primary's connection holds a LAST_INSERT_ID or a sequence's last value that is known to it alone.
@@ -141,6 +142,7 @@ impl Session {
             last: Last::default(),
             found: Found::default(),
             last_write: None,
+            wrote_in_transaction: false,
             last_insert_id: None,
             holds_insert_id: false,
             lost_insert_id: false,
@@ -259,6 +261,14 @@ impl Session {
             self.last = Last { lost: true, ..Last::default() };
         }
         self.found.let_go(slot);
+    }
+
+    /// What LAST_INSERT_ID() is to be on a connection to the primary that may hold another session's, before `job`,
+    /// which may leave it as it is.
+    #[must_use]
+    pub fn own_insert_id(&self, job: &Job) -> Option<u64> {
+        let may_set = job.kind() == Some(StatementKind::Write);
+        (may_set && !self.holds_insert_id).then(|| self.last_insert_id.unwrap_or_default())
     }
 
     /// What routing may see.
@@ -450,16 +460,14 @@ impl Session {
                 OnReplica::Refused
             }
             StatementKind::Write if self.pins.has(PinCause::Transaction) => OnReplica::Write,
-            StatementKind::Ddl => {
-                let words = ["create", "alter", "drop", "truncate", "rename"];
-                let text = shape.normalised.to_ascii_lowercase();
-                if words.iter().any(|word| text.starts_with(word)) { OnReplica::Write } else { OnReplica::Refused }
-            }
+            // MariaDB commits first, MySQL refuses.
+            StatementKind::Ddl => OnReplica::Refused,
             StatementKind::Commit
             | StatementKind::Rollback
             | StatementKind::Savepoint
             | StatementKind::Set
             | StatementKind::Use => OnReplica::Stays,
+            StatementKind::Multi if shape.cause.is_some() => OnReplica::Refused,
             // Without a transaction nothing but the server's read_only would keep a write away.
             _ if !self.pins.has(PinCause::Transaction) && shape.cause.is_some() => OnReplica::Refused,
             StatementKind::Empty

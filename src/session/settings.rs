@@ -200,8 +200,11 @@ impl Preamble {
             return preamble;
         }
         let fresh = Settings { multi_statements: held.settings.multi_statements, ..Settings::default() };
-        let have = if held.known { &*held.settings } else { &fresh };
-        if !held.known {
+        // A user variable cannot be taken back: NULL would keep its old type.
+        let foreign = |name| !wanted.user_variables.contains_key(name);
+        let known = held.known && !held.settings.user_variables.keys().any(foreign);
+        let have = if known { &*held.settings } else { &fresh };
+        if !known {
             preamble.reset = true;
             preamble.set.push_str(tracking(held.base.mariadb));
         }
@@ -229,9 +232,6 @@ impl Preamble {
             }
         }
         if have.user_variables != wanted.user_variables {
-            for name in have.user_variables.keys().filter(|name| !wanted.user_variables.contains_key(*name)) {
-                preamble.assign_user(name, "NULL");
-            }
             for (name, value) in &wanted.user_variables {
                 if have.user_variables.get(name) != Some(value) {
                     preamble.assign_user(name, value);
@@ -336,13 +336,14 @@ impl Preamble {
                     }
                 });
             };
+            // What names no table leaves the warnings that others left (MariaDB 10.11).
             match found {
                 Some(0) => query(b"SELECT 0 FROM (SELECT 0) d WHERE 0", 1),
-                Some(rows) => query(b"SELECT 0", rows),
-                None if result => query(b"SELECT 0", 1),
-                None => {}
+                Some(rows) => query(b"SELECT 0 FROM (SELECT 0) d", rows),
+                None if result => query(b"SELECT 0 FROM (SELECT 0) d", 1),
+                None => query(b"DO (SELECT 0 FROM (SELECT 0) d)", 1),
             }
-            if !result {
+            if found.is_some() && !result {
                 query(b"DO 0", 1);
             }
         }
@@ -483,7 +484,7 @@ mod tests {
         let mut settings = Settings::default();
         settings.user_variables.insert("a".into(), "1".into());
         let held = ConnectionState { base: base(), settings: Arc::new(settings), known: true };
-        assert_eq!(Preamble::between(&held, &wanted(&[], None)).set, "@`a`=NULL");
+        assert!(Preamble::between(&held, &wanted(&[], None)).reset);
     }
 
     #[test]
