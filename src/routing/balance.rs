@@ -37,7 +37,7 @@ pub(super) fn choose(pool: &str, max_lag: Duration, around: Surroundings<'_>) ->
             Some((least, _)) if score == least => {
                 // Reservoir of one: each of n equals is kept with probability 1/n.
                 ties = ties.saturating_add(1);
-                if around.random.rotate_left(u32::try_from(ties % 64).unwrap_or(0)) % ties == 0 {
+                if mixed(around.random.wrapping_add(ties)).is_multiple_of(ties) {
                     best = Some((score, replica.id));
                 }
             }
@@ -54,6 +54,13 @@ pub(super) fn choose(pool: &str, max_lag: Duration, around: Surroundings<'_>) ->
         () if unknown => RouteReason::LagUnknown,
         () => RouteReason::ReplicasStopped,
     })
+}
+
+/// Every bit of the random number counts: its top bits may all be zero (splitmix64's finish).
+fn mixed(random: u64) -> u64 {
+    let random = (random ^ (random >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let random = (random ^ (random >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    random ^ (random >> 31)
 }
 
 /// Running statements for a unit of weight, in thousandths; one more is counted than runs, so that weights matter at

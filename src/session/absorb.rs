@@ -68,6 +68,10 @@ impl Session {
         match job.request {
             Request::Prepare(id) => {
                 self.prepared(id, job, outcome, text, keys);
+                // It makes the variable, if not its value yet.
+                if outcome.error.is_none() && effects.contains(Effects::ASSIGNS_USER_VARIABLE) {
+                    self.pins.set(PinCause::UserVariable, true);
+                }
                 if outcome.error.is_some() {
                     self.last = Last { slot: Some(slot), failed: true, ..Last::default() };
                 }

@@ -450,7 +450,11 @@ impl Session {
     /// Whether a statement may run where the session is pinned to a replica: by a READ ONLY transaction, as a rule.
     fn on_replica(&self, classified: &Classified) -> OnReplica {
         let shape = &*classified.shape;
-        let lasting = Effects::GETS_LOCK | Effects::CREATES_TEMPORARY | Effects::OPENS_HANDLER | Effects::XA_STARTS;
+        let lasting = Effects::GETS_LOCK
+            | Effects::RELEASES_LOCK
+            | Effects::CREATES_TEMPORARY
+            | Effects::OPENS_HANDLER
+            | Effects::XA_STARTS;
         let only_transaction = self.pins.all().eq([PinCause::Transaction]);
         match shape.kind {
             // These end the transaction first.
@@ -542,12 +546,12 @@ impl Session {
             return Some(about);
         }
         match (home, self.found) {
-            (Some(slot), Found::On(on)) if slot == on => {}
             (Some(_), _) if !found => {
                 if self.last.failed && !effects.contains(Effects::ASKS_DIAGNOSTICS) {
                     about.replay = Some(Replay { found: None, result: true });
                 }
             }
+            (Some(slot), Found::On(on)) if slot == on => {}
             (Some(_), Found::Rows(rows)) if !rest => about.replay = Some(Replay { found: Some(rows), result: true }),
             (None, Found::Rows(rows)) => {
                 let result = !rest || self.last.result;
@@ -737,3 +741,6 @@ fn needs_detail(kind: StatementKind, effects: Effects) -> bool {
         | Effects::DEALLOCATES;
     matches!(kind, StatementKind::Set | StatementKind::Use | StatementKind::Kill) || effects.intersects(named)
 }
+
+#[cfg(test)]
+mod tests;
