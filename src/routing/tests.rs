@@ -228,7 +228,7 @@ fn the_reason_says_why_no_replica_qualifies() {
     case.at(1, stopped);
     case.goes("SELECT 1", "p", "replicas_stopped");
     case.at(1, |state| state.lag = Lag::Unknown);
-    case.goes("SELECT 1", "p", "replicas_lagging");
+    case.goes("SELECT 1", "p", "lag_unknown");
     case.at(1, down);
     case.goes("SELECT 1", "p", "replicas_down");
     case.at(1, |state| *state = ServerState::default());

@@ -87,6 +87,7 @@ fn base() -> Arc<Base> {
         collation_connection: "utf8mb4_general_ci".into(),
         sql_mode: "".into(),
         autocommit: true,
+        mariadb: true,
         isolation: "REPEATABLE-READ".into(),
     })
 }
