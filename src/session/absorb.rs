@@ -10,7 +10,7 @@ use super::plan::{Job, Request, Slot};
 use super::statements::{ClientStatement, StatementKey};
 use super::{Last, PinCause, Session};
 use crate::routing::Target;
-use crate::sql::{Assignment, Detail, Effects, PrimaryCause, Scope, StatementKind, Value};
+use crate::sql::{Assignment, Classified, Detail, Effects, PrimaryCause, Scope, StatementKind, Value};
 use crate::wire::statement::ClientStatementId;
 use crate::wire::{Outcome, Status};
 
@@ -240,7 +240,12 @@ impl Session {
                     Arc::make_mut(&mut self.settings).schema = Some(schema.as_slice().into());
                     explained = true;
                 }
-                _ => {}
+                Detail::None
+                | Detail::Set(_)
+                | Detail::Use(_)
+                | Detail::Kill(_)
+                | Detail::Names(_)
+                | Detail::Name(_) => {}
             }
             // A procedure, or several statements in one: what else they set is not known.
             if classified.shape.effects.contains(Effects::OPAQUE) {
@@ -299,7 +304,7 @@ impl Session {
                         let seen = reported("character_set_client");
                         let literal = match value {
                             Value::Literal(literal) if &**name == "names" && (seen || sure) => Some(&**literal),
-                            _ => None,
+                            Value::Literal(_) | Value::Default | Value::Expression => None,
                         };
                         Arc::make_mut(&mut self.settings).named(literal);
                         // SET CHARACTER SET takes the schema's collation of that moment.
@@ -351,15 +356,12 @@ impl Session {
 
     /// Pins that the statement's text took or released.
     fn named_effects(&mut self, job: &Job, effects: Effects) {
-        if effects.is_empty() {
+        if effects.is_empty() && job.kind() != Some(StatementKind::Ddl) {
             return;
         }
         let opaque = effects.contains(Effects::OPAQUE);
         let Some(classified) = &job.classified else { return };
-        let name = match &classified.detail {
-            Detail::Name(name) if !opaque => Some(name.as_slice()),
-            _ => None,
-        };
+        let name = taken(classified).filter(|_| !opaque);
         let pins = &mut self.pins;
         if effects.contains(Effects::LOCKS_TABLES) {
             pins.set(PinCause::TableLock, true);
@@ -429,10 +431,7 @@ impl Session {
         if !several && matches!(code, 1044 | 1046 | 1049 | 1052 | 1054 | 1064 | 1142 | 1146 | 1305 | 1582) {
             return;
         }
-        let name = match &classified.detail {
-            Detail::Name(name) if !several => Some(name.as_slice()),
-            _ => None,
-        };
+        let name = taken(classified).filter(|_| !several);
         let pins = &mut self.pins;
         if effects.contains(Effects::GETS_LOCK) {
             pins.take(PinCause::UserLock, name);
@@ -619,4 +618,9 @@ impl Session {
             self.pinned = Some(Slot::Primary);
         }
     }
+}
+
+/// The name of what a statement takes or releases, when it is known.
+fn taken(classified: &Classified) -> Option<&[u8]> {
+    if let Detail::Name(name) = &classified.detail { Some(name) } else { None }
 }

@@ -22,10 +22,10 @@ impl Session {
                     status = status.with(Status::IN_TRANS_READONLY);
                 }
             }
-            Some(StatementKind::Commit | StatementKind::Rollback | StatementKind::Ddl) => {
-                if !effects.contains(Effects::CREATES_TEMPORARY) {
-                    status = status.without(Status::IN_TRANS).without(Status::IN_TRANS_READONLY);
-                }
+            Some(StatementKind::Commit | StatementKind::Rollback | StatementKind::Ddl)
+                if !effects.contains(Effects::CREATES_TEMPORARY) =>
+            {
+                status = status.without(Status::IN_TRANS).without(Status::IN_TRANS_READONLY);
             }
             Some(StatementKind::Write) => {
                 outcome.affected_rows = 1;
@@ -60,7 +60,7 @@ impl Session {
                     }
                 }
                 Detail::Use(schema) => outcome.track.schema = Some(schema.as_slice().into()),
-                _ => {}
+                Detail::None | Detail::Set(None) | Detail::Kill(_) | Detail::Names(_) | Detail::Name(_) => {}
             }
         }
         outcome.status = Some(status);
