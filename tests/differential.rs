@@ -428,7 +428,7 @@ impl Side {
         let seat = &mut self.sessions[session];
         match &step.act {
             Act::Query(_) => {
-                let seen = describe(&mut seat.conn.query_iter(prepared).await?).await?;
+                let seen = describe(&mut seat.conn.query_iter(prepared).await?, true).await?;
                 Ok(seen + &status(&seat.conn))
             }
             Act::Prepare(slot, _) => {
@@ -442,7 +442,8 @@ impl Side {
             }
             Act::Execute(slot, values) => {
                 let Some(statement) = seat.statements[*slot].clone() else { return Ok("not prepared".to_owned()) };
-                let seen = describe(&mut seat.conn.exec_iter(statement, values.clone()).await?).await?;
+                // Directly the library agrees with MariaDB to keep the columns as they were at PREPARE.
+                let seen = describe(&mut seat.conn.exec_iter(statement, values.clone()).await?, false).await?;
                 Ok(seen + &status(&seat.conn))
             }
             Act::Close(slot) => {
@@ -464,6 +465,7 @@ impl Side {
 /// Everything that a client can see of a reply.
 async fn describe<P: mysql_async::prelude::Protocol>(
     result: &mut QueryResult<'_, '_, P>,
+    charset: bool,
 ) -> Result<String, mysql_async::Error> {
     let mut out = String::new();
     loop {
@@ -478,7 +480,7 @@ async fn describe<P: mysql_async::prelude::Protocol>(
                 column.name_str(),
                 column.column_type(),
                 column.flags(),
-                column.character_set(),
+                if charset { column.character_set() } else { 0 },
                 column.column_length(),
                 column.decimals(),
             );

@@ -436,8 +436,8 @@ async fn locks_of_a_client_that_vanishes_are_free_at_once() {
     // Without COM_QUIT.
     drop(client);
     let mut other = stage.client().await;
-    let began = Duration::from_secs(3);
-    tokio::time::timeout(began, other.query_drop("UPDATE t SET v = 1 WHERE id = 1")).await.unwrap().unwrap();
+    let limit = Duration::from_secs(3);
+    tokio::time::timeout(limit, other.query_drop("UPDATE t SET v = 1 WHERE id = 1")).await.unwrap().unwrap();
     assert_eq!(number(&mut other, "SELECT GET_LOCK('held', 1)").await, 1);
     stage.end().await;
 }

@@ -10,7 +10,7 @@ use super::plan::{Job, Request, Slot};
 use super::statements::{ClientStatement, StatementKey};
 use super::{Last, PinCause, Session};
 use crate::routing::Target;
-use crate::sql::{Assignment, Detail, Effects, PrimaryCause, Scope, StatementKind, Value};
+use crate::sql::{Assignment, Classified, Detail, Effects, PrimaryCause, Scope, StatementKind, Value};
 use crate::wire::statement::ClientStatementId;
 use crate::wire::{Outcome, Status, TrackFilter};
 
@@ -240,9 +240,9 @@ impl Session {
                     Arc::make_mut(&mut self.settings).schema = Some(schema.as_slice().into());
                     explained = true;
                 }
-                Detail::Set(_)
+                Detail::None
+                | Detail::Set(_)
                 | Detail::Use(_)
-                | Detail::None
                 | Detail::Kill(_)
                 | Detail::Names(_)
                 | Detail::Name(_) => {}
@@ -357,17 +357,12 @@ impl Session {
 
     /// Pins that the statement's text took or released.
     fn named_effects(&mut self, job: &Job, effects: Effects) {
-        if effects.is_empty() {
+        if effects.is_empty() && job.kind() != Some(StatementKind::Ddl) {
             return;
         }
         let opaque = effects.contains(Effects::OPAQUE);
         let Some(classified) = &job.classified else { return };
-        let name = match &classified.detail {
-            Detail::Name(name) if !opaque => Some(name.as_slice()),
-            Detail::Name(_) | Detail::None | Detail::Set(_) | Detail::Use(_) | Detail::Kill(_) | Detail::Names(_) => {
-                None
-            }
-        };
+        let name = taken(classified).filter(|_| !opaque);
         let pins = &mut self.pins;
         if effects.contains(Effects::LOCKS_TABLES) {
             pins.set(PinCause::TableLock, true);
@@ -437,12 +432,7 @@ impl Session {
         if !several && matches!(code, 1044 | 1046 | 1049 | 1052 | 1054 | 1064 | 1142 | 1146 | 1305 | 1582) {
             return;
         }
-        let name = match &classified.detail {
-            Detail::Name(name) if !several => Some(name.as_slice()),
-            Detail::Name(_) | Detail::None | Detail::Set(_) | Detail::Use(_) | Detail::Kill(_) | Detail::Names(_) => {
-                None
-            }
-        };
+        let name = taken(classified).filter(|_| !several);
         let pins = &mut self.pins;
         if effects.contains(Effects::GETS_LOCK) {
             pins.take(PinCause::UserLock, name);
@@ -648,4 +638,9 @@ fn choose(filter: &mut TrackFilter, name: &str, value: &Value) {
         "session_track_gtids" => filter.gtids = !matches!(&*text, "off" | "0"),
         _ => {}
     }
+}
+
+/// The name of what a statement takes or releases, when it is known.
+fn taken(classified: &Classified) -> Option<&[u8]> {
+    if let Detail::Name(name) = &classified.detail { Some(name) } else { None }
 }

@@ -2,7 +2,7 @@
 //! (SET, BEGIN, INSERT ... VALUES: MariaDB 10.11), so it is followed apart from what else can be asked about the last one.
 
 use super::plan::{Job, Slot};
-use crate::sql::{Detail, Effects, StatementKind, Value};
+use crate::sql::{Assignment, Detail, Effects, StatementKind, Value};
 use crate::wire::Outcome;
 
 /// A result of so many rows at most is not worth keeping a connection for: FOUND_ROWS() is made again elsewhere.
@@ -82,12 +82,10 @@ fn touch(job: &Job, outcome: &Outcome, limited: bool) -> Touch {
             text if text.starts_with("show") && shape.cause.is_some() => Touch::Perhaps,
             _ => Touch::Yes,
         },
-        StatementKind::Set => match &classified.detail {
-            Detail::Set(Some(all)) if all.iter().all(|one| !matches!(one.value, Value::Expression)) => Touch::No,
-            Detail::Set(_) | Detail::None | Detail::Use(_) | Detail::Kill(_) | Detail::Names(_) | Detail::Name(_) => {
-                Touch::Perhaps
-            }
-        },
+        StatementKind::Set => {
+            let plain = |all: &[Assignment]| all.iter().all(|one| !matches!(one.value, Value::Expression));
+            if matches!(&classified.detail, Detail::Set(Some(all)) if plain(all)) { Touch::No } else { Touch::Perhaps }
+        }
         StatementKind::Begin { .. }
         | StatementKind::Commit
         | StatementKind::Rollback

@@ -456,41 +456,32 @@ impl Session {
             | Effects::OPENS_HANDLER
             | Effects::XA_STARTS;
         let only_transaction = self.pins.all().eq([PinCause::Transaction]);
-        match shape.kind {
-            // These end the transaction first.
-            StatementKind::Begin { .. } | StatementKind::LockTables if only_transaction => OnReplica::Leaves,
-            // What outlives the transaction, or means nothing there.
-            _ if shape.effects.intersects(lasting) || shape.cause == Some(PrimaryCause::LockingRead) => {
-                OnReplica::Refused
-            }
-            StatementKind::Write if self.pins.has(PinCause::Transaction) => OnReplica::Write,
-            // MariaDB commits first, MySQL refuses.
-            StatementKind::Ddl => OnReplica::Refused,
+        let ends = matches!(shape.kind, StatementKind::Begin { .. } | StatementKind::LockTables);
+        let plain = matches!(
+            shape.kind,
             StatementKind::Commit
-            | StatementKind::Rollback
-            | StatementKind::Savepoint
-            | StatementKind::Set
-            | StatementKind::Use => OnReplica::Stays,
-            StatementKind::Multi if shape.cause.is_some() => OnReplica::Refused,
-            // Without a transaction nothing but the server's read_only would keep a write away.
-            _ if !self.pins.has(PinCause::Transaction) && shape.cause.is_some() => OnReplica::Refused,
-            StatementKind::Empty
-            | StatementKind::Select
-            | StatementKind::Show
-            | StatementKind::Write
-            | StatementKind::Call
-            | StatementKind::Do
-            | StatementKind::Begin { .. }
-            | StatementKind::SetTransaction
-            | StatementKind::Kill
-            | StatementKind::LockTables
-            | StatementKind::UnlockTables
-            | StatementKind::Handler
-            | StatementKind::Prepare
-            | StatementKind::Xa
-            | StatementKind::Multi
-            | StatementKind::Opaque => OnReplica::Stays,
+                | StatementKind::Rollback
+                | StatementKind::Savepoint
+                | StatementKind::Set
+                | StatementKind::Use
+        );
+        let in_transaction = self.pins.has(PinCause::Transaction);
+        if ends && only_transaction {
+            return OnReplica::Leaves;
         }
+        // What outlives the transaction, or means nothing there; what nobody can see into: a procedure may commit, and
+        // write as its definer, whom the server's read_only does not stop; DDL, which commits on one family of servers.
+        if shape.effects.intersects(lasting | Effects::OPAQUE)
+            || shape.cause == Some(PrimaryCause::LockingRead)
+            || shape.kind == StatementKind::Ddl
+        {
+            return OnReplica::Refused;
+        }
+        if shape.kind == StatementKind::Write && in_transaction {
+            return OnReplica::Write;
+        }
+        // Without a transaction nothing but the server's read_only would keep a write away.
+        if plain || in_transaction || shape.cause.is_none() { OnReplica::Stays } else { OnReplica::Refused }
     }
 
     /// A READ ONLY transaction on a replica ends by something that begins on the primary.
@@ -614,12 +605,10 @@ impl Session {
         let mut classified = statement.classified.clone();
         let text = statement.text.clone();
         if classified.shape.kind == StatementKind::Kill {
-            return match self.classify(&text, environment).detail {
-                Detail::Kill(target) => Plan::Kill(target),
-                Detail::None | Detail::Set(_) | Detail::Use(_) | Detail::Names(_) | Detail::Name(_) => {
-                    Self::unknown_statement(id, "mysqld_stmt_execute")
-                }
+            let Detail::Kill(target) = self.classify(&text, environment).detail else {
+                return Self::unknown_statement(id, "mysqld_stmt_execute");
             };
+            return Plan::Kill(target);
         }
         // The literals that matter are those of the text; it may have been prepared under another state.
         if needs_detail(classified.shape.kind, classified.shape.effects) {
@@ -654,21 +643,12 @@ impl Session {
             statement.key = statement.key.alone(u64::from(session), id);
         }
         let classified = statement.classified.clone();
-        match self.plan_statement(classified, Request::Statement(id), ReplyKind::Simple, environment) {
-            Plan::Run(mut job) => {
-                to_primary(&mut job.route, RouteReason::PinnedLongData);
-                job.reply = None;
-                Plan::Run(job)
-            }
-            // There is no reply to say it in: the EXECUTE will fail.
-            Plan::Answer(_)
-            | Plan::Refuse(_)
-            | Plan::ChangeUser(_)
-            | Plan::Reset
-            | Plan::Kill(_)
-            | Plan::Close(_)
-            | Plan::Quit => Plan::Answer(Answer::Nothing),
-        }
+        let plan = self.plan_statement(classified, Request::Statement(id), ReplyKind::Simple, environment);
+        // Refused: there is no reply to say so in; the EXECUTE that follows will be.
+        let Plan::Run(mut job) = plan else { return Plan::Answer(Answer::Nothing) };
+        to_primary(&mut job.route, RouteReason::PinnedLongData);
+        job.reply = None;
+        Plan::Run(job)
     }
 
     fn plan_close(&mut self, id: ClientStatementId) -> Plan {

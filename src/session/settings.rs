@@ -211,12 +211,12 @@ impl Preamble {
         if have.multi_statements != wanted.multi_statements {
             preamble.multi_statements = Some(wanted.multi_statements);
         }
-        let charsets = |settings: &Settings| settings.variables.iter().filter(|(name, _)| is_charset(name)).count();
+        let charsets = |settings: &Settings| {
+            let all = settings.variables.iter().filter(|(name, _)| is_charset(name));
+            all.map(|(name, value)| (name.clone(), value.clone())).collect::<Vec<_>>()
+        };
         // MySQL resets to the server's character set, MariaDB to the login's.
-        if preamble.reset
-            || charsets(have) != charsets(wanted)
-            || wanted.variables.iter().any(|(name, value)| is_charset(name) && have.variables.get(name) != Some(value))
-        {
+        if preamble.reset || (have.variables != wanted.variables && charsets(have) != charsets(wanted)) {
             preamble.assign_charsets(&held.base, wanted);
         }
         if have.variables != wanted.variables {

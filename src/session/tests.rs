@@ -340,7 +340,13 @@ fn a_read_only_transaction_keeps_to_its_replica() {
     let (reason, slot) = talk.run("START TRANSACTION READ ONLY", read_only);
     assert_eq!((&*reason, slot), ("read_only_transaction", Slot::Replica));
     talk.reads("pinned_transaction");
-    for sql in ["INSERT INTO t VALUES (1)", "SELECT GET_LOCK('a', 1)", "SELECT 1 FROM t FOR UPDATE", "DROP TABLE t"] {
+    for sql in [
+        "INSERT INTO t VALUES (1)",
+        "SELECT GET_LOCK('a', 1)",
+        "SELECT 1 FROM t FOR UPDATE",
+        "DROP TABLE t",
+        "CALL p()",
+    ] {
         assert!(matches!(talk.plan(sql), Plan::Refuse(_)), "{sql}");
     }
     let (_, slot) = talk.run("BEGIN", in_transaction);
