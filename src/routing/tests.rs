@@ -238,7 +238,7 @@ fn the_reason_says_why_no_replica_qualifies() {
     for replica in [1, 2] {
         case.at(replica, |state| state.seen = state.observed);
     }
-    case.goes("SELECT 1", "p", "replicas_lagging");
+    case.goes("SELECT 1", "p", "lag_unknown");
     // A pool of its own has its own limit and its own way out; one without replicas refuses nothing.
     case.goes("SELECT 1 /* pointsman: pool=analytics */", "a1", "hint_pool");
     case.at(3, |state| state.lag = Lag::Known(Duration::from_secs(59)));
