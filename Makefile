@@ -1,7 +1,7 @@
 # What a person runs is what CI runs. `make` alone says what there is.
 
 CARGO ?= cargo
-# What `make demo` and `make test` hand on, as in `make demo ARGS="--seconds 60 --keep"`.
+# What `make demo`, `make test` and `make bench` (to its load) hand on, as in `make demo ARGS="--seconds 60 --keep"`.
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -32,7 +32,8 @@ test: ## all tests, with real servers and clients
 
 bench: ## latency, throughput and CPU against direct connections and HAProxy
 	@scripts/install-deps.sh bench
-	$(CARGO) bench --locked $(ARGS)
+	$(CARGO) bench --locked --bench classify
+	$(CARGO) bench --locked --bench load -- $(ARGS)
 
 clean: ## remove what was built
 	$(CARGO) clean

@@ -3,7 +3,7 @@
 #
 #   scripts/install-deps.sh build    a C compiler, for cargo build
 #   scripts/install-deps.sh demo     and the MariaDB server programs, which the demo runs privately
-#   scripts/install-deps.sh test     and PHP, Python and Node with their MySQL drivers
+#   scripts/install-deps.sh test     and PHP, Python and Node with their MySQL drivers, and MySQL itself
 #   scripts/install-deps.sh bench    and sysbench and HAProxy
 #   scripts/install-deps.sh --dry-run GROUP    only says what it would do
 #
@@ -33,6 +33,7 @@ as_root() {
 }
 
 packages=
+optional=
 # want PACKAGES PROGRAM...: the packages, unless all the programs are there
 want() {
   names=$1
@@ -62,6 +63,8 @@ test_tools() {
   if ! have php || ! php -m 2> /dev/null | grep -qi '^pdo_mysql$'; then packages="$packages php-mysql"; fi
   want python3 python3
   if ! have python3 || ! python3 -c 'import ensurepip' 2> /dev/null; then packages="$packages python3-venv"; fi
+  # Laravel's query builder; some of Debian's kin do not have it.
+  if [ ! -e /usr/share/php/Illuminate/Database/autoload.php ]; then optional="$optional php-illuminate-database"; fi
   want nodejs node
   want npm npm
 }
@@ -87,7 +90,18 @@ trap services_again EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+# A fresh container has no package lists.
+fetch_lists() {
+  find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' 2> /dev/null | grep -q . && return 0
+  say "fetching the package lists"
+  as_root DEBIAN_FRONTEND=noninteractive apt-get -qq update
+}
+
 install_packages() {
+  if have apt-get && [ -z "$dry" ] && [ -n "$packages$optional" ]; then fetch_lists; fi
+  for name in $optional; do
+    if apt-cache show "$name" > /dev/null 2>&1; then packages="$packages $name"; else say "without $name: not in apt"; fi
+  done
   packages=$(printf '%s\n' $packages | sort -u | tr '\n' ' ')
   if [ -z "${packages# }" ]; then
     say "everything is here already"
@@ -102,11 +116,6 @@ install_packages() {
   if [ -n "$dry" ]; then
     say "would run: apt-get install -y --no-install-recommends $packages"
     return 0
-  fi
-  # A fresh container has no package lists.
-  if ! find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' 2> /dev/null | grep -q .; then
-    say "fetching the package lists"
-    as_root DEBIAN_FRONTEND=noninteractive apt-get -qq update
   fi
   no_services
   say "installing them; their services are not started"
@@ -124,26 +133,41 @@ install_packages() {
 # Drivers of other languages, in a folder of the build.
 install_drivers() {
   python=$clients/python
-  if python3 -c 'import pymysql' 2> /dev/null || "$python/bin/python3" -c 'import pymysql' 2> /dev/null; then
-    say "PyMySQL is here"
+  wanted=$here/tests/clients/python/requirements.txt
+  if cmp -s "$wanted" "$python/requirements.txt"; then
+    say "the drivers for Python are here"
   elif [ -n "$dry" ]; then
-    say "would install PyMySQL into $python"
+    say "would install the drivers for Python into $python"
   else
-    say "installing PyMySQL into $python"
+    say "installing the drivers for Python into $python"
     mkdir -p "$clients"
     python3 -m venv "$python"
-    "$python/bin/pip" --quiet --disable-pip-version-check install PyMySQL cryptography
+    "$python/bin/pip" --quiet --disable-pip-version-check install --requirement "$wanted"
+    # Last: a copy there says that all went well.
+    cp "$wanted" "$python/requirements.txt"
   fi
   node=$clients/node
-  if [ -d "$node/node_modules/mysql2" ]; then
-    say "mysql2 for Node is here"
+  wanted=$here/tests/clients/node/package-lock.json
+  if cmp -s "$wanted" "$node/installed.json"; then
+    say "the driver for Node is here"
   elif [ -n "$dry" ]; then
-    say "would install mysql2 into $node"
+    say "would install the driver for Node into $node"
   else
-    say "installing mysql2 into $node"
+    say "installing the driver for Node into $node"
     mkdir -p "$node"
-    npm install --silent --no-audit --no-fund --prefix "$node" mysql2
+    cp "$here/tests/clients/node/package.json" "$wanted" "$node"
+    npm ci --silent --no-audit --no-fund --prefix "$node"
+    cp "$wanted" "$node/installed.json"
   fi
+}
+
+# MySQL beside MariaDB: the tests run on both. Without it those on MySQL say that they are skipped.
+install_mysql() {
+  if [ -n "$dry" ]; then
+    say "would bring MySQL into the build folder by scripts/get-mysql.sh"
+    return 0
+  fi
+  "$here/scripts/get-mysql.sh" || { [ $? = 3 ] && say "the tests on MySQL will be skipped"; }
 }
 
 [ "${1:-}" = --dry-run ] && dry=yes && shift
@@ -151,7 +175,7 @@ have cargo || [ -x "$HOME/.cargo/bin/cargo" ] || say "note: cargo is not here; R
 case ${1:-} in
   build) build; install_packages ;;
   demo) demo; install_packages ;;
-  test) test_tools; install_packages; install_drivers ;;
+  test) test_tools; install_packages; install_drivers; install_mysql ;;
   bench) bench; install_packages ;;
   *) usage; [ "${1:-}" = --help ] || exit 2 ;;
 esac

@@ -84,6 +84,7 @@ pub async fn start(mut config: Config) -> anyhow::Result<RunningProxy> {
         greetings: Greetings::default(),
         started: clock::now(),
         last_global_write: AtomicU64::new(0),
+        told: Shared::throttle(),
         config,
     });
     metrics.watch_pools(Arc::new(Usage(shared.clone())));

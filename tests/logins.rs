@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use pointsman::cluster::Flavor;
-use pointsman::sandbox::{APP, Binaries, Sandbox, SandboxOptions};
+use pointsman::sandbox::APP;
 use pointsman::wire::auth::{CACHING_SHA2, NATIVE};
 use pointsman::wire::{Capabilities, ErrPacket};
 use support::raw::{CLASSIC, Login, MODERN, Packet, Raw};
@@ -270,15 +270,7 @@ async fn change_user_is_a_login_anew() {
 
 #[tokio::test]
 async fn mysql_accounts_by_caching_sha2() {
-    let binaries = match Binaries::find(Some(Flavor::MySql)) {
-        Ok(binaries) => binaries,
-        Err(error) => {
-            eprintln!("skipped: {error}");
-            return;
-        }
-    };
-    let options = SandboxOptions { replicas: 0, binaries: Some(binaries), ..SandboxOptions::default() };
-    let servers = Sandbox::start(options).await.unwrap();
+    let Some(servers) = support::servers_of(Flavor::MySql, 0, &[]).await else { return };
     let proxy = support::proxy(&servers, "").await;
     for login in [
         Login::app(),

@@ -8,23 +8,16 @@ mod support;
 use std::net::SocketAddr;
 
 use pointsman::cluster::Flavor;
-use pointsman::sandbox::{Binaries, Sandbox, SandboxOptions};
+use pointsman::sandbox::SandboxOptions;
 use pointsman::wire::{Capabilities, MAX_PAYLOAD, OkPacket, Reader};
 use support::raw::{CLASSIC, Login, MODERN, Packet, Raw, execute_payload, ok_status};
 use support::{Stage, proxy};
 
 /// One server that takes large packets and files: MariaDB, whose SQL the lists below speak.
 async fn stage() -> Option<Stage> {
-    let binaries = match Binaries::find(Some(Flavor::MariaDb)) {
-        Ok(binaries) => binaries,
-        Err(error) => {
-            support::skip(&error);
-            return None;
-        }
-    };
     let extra = vec!["--max-allowed-packet=64M".to_owned(), "--local-infile=1".to_owned()];
-    let options = SandboxOptions { replicas: 0, extra, binaries: Some(binaries), ..SandboxOptions::default() };
-    let servers = Sandbox::start(options).await.unwrap();
+    let servers =
+        support::start(Flavor::MariaDb, SandboxOptions { replicas: 0, extra, ..SandboxOptions::default() }).await?;
     let proxy = proxy(&servers, "").await;
     Some(Stage { servers, proxy })
 }

@@ -4,10 +4,16 @@
 mod support;
 
 use mysql_async::prelude::Queryable as _;
+use pointsman::cluster::Flavor;
 
-#[tokio::test]
-async fn reads_run_on_replicas_and_writes_on_the_primary() {
-    let Some(stage) = support::stage(2, "").await else { return };
+on_both!(
+    reads_run_on_replicas_and_writes_on_the_primary,
+    connection_id_is_the_one_of_the_greeting,
+    insert_ids_are_the_sessions_own
+);
+
+async fn reads_run_on_replicas_and_writes_on_the_primary(flavor: Flavor) {
+    let Some(stage) = support::stage_on(flavor, 2, "").await else { return };
     stage
         .prepare(&["CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v INT)", "INSERT INTO t (v) VALUES (1), (2)"])
         .await;
@@ -26,9 +32,8 @@ async fn reads_run_on_replicas_and_writes_on_the_primary() {
     stage.end().await;
 }
 
-#[tokio::test]
-async fn connection_id_is_the_one_of_the_greeting() {
-    let Some(stage) = support::stage(0, "").await else { return };
+async fn connection_id_is_the_one_of_the_greeting(flavor: Flavor) {
+    let Some(stage) = support::stage_on(flavor, 0, "").await else { return };
     let mut client = stage.client().await;
     let id = client.id();
     let text: Option<u32> = client.query_first("SELECT CONNECTION_ID()").await.unwrap();
@@ -37,9 +42,8 @@ async fn connection_id_is_the_one_of_the_greeting() {
     stage.end().await;
 }
 
-#[tokio::test]
-async fn insert_ids_are_the_sessions_own() {
-    let Some(stage) = support::stage(1, "[pools]\nsize = 1\nmax_per_server = 1\n").await else { return };
+async fn insert_ids_are_the_sessions_own(flavor: Flavor) {
+    let Some(stage) = support::stage_on(flavor, 1, "[pools]\nsize = 1\nmax_per_server = 1\n").await else { return };
     stage.prepare(&["CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v INT) AUTO_INCREMENT = 77"]).await;
     let (mut one, mut two) = (stage.client().await, stage.client().await);
     one.query_drop("INSERT INTO t (v) VALUES (1)").await.unwrap();

@@ -10,7 +10,7 @@ use super::error::{BackendError, Phase};
 use crate::clock;
 use crate::cluster::ServerId;
 use crate::config::{Address, Secret};
-use crate::session::{Base, TRACKING};
+use crate::session::{Base, tracking};
 use crate::wire::auth::{CACHING_SHA2, NATIVE, caching_sha2, native};
 use crate::wire::handshake::{AuthReply, Greeting, HandshakeResponse};
 use crate::wire::writer::put_packet;
@@ -174,8 +174,9 @@ impl Login {
 
     /// Turns tracking on, and asks what a fresh session has, in one round trip.
     async fn set_up(&self, connection: &mut Connection, greeting: &Greeting) -> Result<(), BackendError> {
-        let isolation = if greeting.version.contains("MariaDB") { "tx_isolation" } else { "transaction_isolation" };
-        connection.send_query(&format!("SET {TRACKING}"));
+        let mariadb = greeting.version.contains("MariaDB");
+        let isolation = if mariadb { "tx_isolation" } else { "transaction_isolation" };
+        connection.send_query(&format!("SET {}", tracking(mariadb)));
         connection.send_query(&format!(
             "SELECT @@character_set_client,@@character_set_results,@@collation_connection,@@sql_mode,@@autocommit,@@{isolation}"
         ));
@@ -192,6 +193,7 @@ impl Login {
             collation_connection: text(2).into(),
             sql_mode: text(3).into(),
             autocommit: text(4) == "1",
+            mariadb,
             isolation: text(5).into(),
         });
         Ok(())

@@ -44,6 +44,8 @@ pub struct Connection {
     pub name: Arc<str>,
     /// When it was made.
     pub created: Instant,
+    /// A session left its LAST_INSERT_ID() here.
+    pub has_insert_id: bool,
     /// A command was sent and its reply is not over: nobody else may have the connection.
     pub busy: bool,
     /// No filter: for replies that no client sees.
@@ -72,6 +74,7 @@ impl Connection {
             server,
             name,
             created,
+            has_insert_id: false,
             busy: false,
             filter: TrackFilter::default(),
         }
@@ -179,6 +182,7 @@ impl Connection {
     pub fn prepare_state(&mut self, preamble: &Preamble, wanted: &Arc<Settings>) -> Vec<ReplyKind> {
         if preamble.reset {
             self.statements.clear();
+            self.has_insert_id = false;
         }
         let replies = preamble.encode(&mut self.out);
         self.state.settings = wanted.clone();

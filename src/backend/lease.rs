@@ -20,12 +20,15 @@ pub struct Lease {
     object: Option<PooledObject>,
     /// Its pool's sessions have no schema.
     without_schema: bool,
+    /// A session's state hangs on it: a transaction, locks. Whoever drops it without ending that (a panic, a task that
+    /// is cut) must not give it to others.
+    pub bound: bool,
 }
 
 impl Lease {
     pub(super) fn new(object: PooledObject) -> Self {
         let without_schema = Object::pool(&object).is_some_and(|pool| !pool.manager().keeps_schema());
-        Self { object: Some(object), without_schema }
+        Self { object: Some(object), without_schema, bound: false }
     }
 
     /// Closes it.
@@ -59,7 +62,10 @@ impl Lease {
             connection.swallow_preamble(&replies).await
         };
         match tokio::time::timeout(CLEANSE_LIMIT, reset).await {
-            Ok(Ok(())) => self.busy = false,
+            Ok(Ok(())) => {
+                self.busy = false;
+                self.bound = false;
+            }
             _ => self.discard(),
         }
     }
@@ -82,12 +88,13 @@ impl DerefMut for Lease {
 }
 
 impl Drop for Lease {
-    /// A connection in the middle of a reply, or with a schema that its pool's sessions do not have, is closed.
+    /// A connection in the middle of a reply, with a session's transaction or locks on it, or with a schema that its
+    /// pool's sessions do not have, is closed.
     fn drop(&mut self) {
         let Some(object) = &self.object else { return };
         let connection = &object.connection;
         let schema = connection.state.settings.schema.is_some() && self.without_schema;
-        if connection.busy || !connection.inbox.is_empty() || schema {
+        if self.bound || connection.busy || !connection.inbox.is_empty() || schema {
             self.close();
         }
     }

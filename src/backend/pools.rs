@@ -34,8 +34,8 @@ pub struct PoolKey {
 /// A connection in a pool, with its share of the server's connections.
 #[derive(Debug)]
 pub struct Pooled {
-    /// The connection.
-    pub connection: Connection,
+    /// The connection. Boxed: a lease is moved some thirty times on its way from the pool and back.
+    pub connection: Box<Connection>,
     _server: OwnedSemaphorePermit,
     _user: OwnedSemaphorePermit,
 }
@@ -75,7 +75,7 @@ impl managed::Manager for Manager {
         };
         let made = login.connect().await;
         (server.on_connect)(server.id, made.as_ref().err());
-        Ok(Pooled { connection: made?, _server: server_permit, _user: user_permit })
+        Ok(Pooled { connection: Box::new(made?), _server: server_permit, _user: user_permit })
     }
 
     async fn recycle(&self, pooled: &mut Pooled, _: &ObjectMetrics) -> RecycleResult<BackendError> {

@@ -191,6 +191,7 @@ impl Explainer {
             collation_connection: "utf8mb4_general_ci".into(),
             sql_mode: assumed.sql_mode.as_str().into(),
             autocommit: true,
+            mariadb: true,
             isolation: "REPEATABLE-READ".into(),
         });
         let schema = assumed.schema.as_ref().map(String::as_bytes);
@@ -314,7 +315,7 @@ impl Explained {
             "kind": shape.map(|shape| crate::telemetry::kind_label(shape.kind)),
             "culprit": shape.map(|shape| &*shape.culprit).filter(|culprit| !culprit.is_empty()),
             "tables": tables,
-            "fingerprint": self.classified.as_ref().map(|classified| format!("{:032x}", classified.fingerprint.0)),
+            "fingerprint": self.classified.as_ref().map(|classified| format!("{:032x}", classified.shape.fingerprint.0)),
             "normalised": shape.map(|shape| &*shape.normalised),
             "hint_unknown": self.classified.as_ref().and_then(|classified| classified.hint.unknown.as_deref()),
             "note": self.note,
@@ -338,7 +339,7 @@ impl Explained {
         if let Some(classified) = &self.classified {
             line("because of", &classified.shape.culprit);
             line("kind", crate::telemetry::kind_label(classified.shape.kind));
-            line("fingerprint", &format!("{:032x}", classified.fingerprint.0));
+            line("fingerprint", &format!("{:032x}", classified.shape.fingerprint.0));
             line("normalised", &classified.shape.normalised);
             line("not understood", classified.hint.unknown.as_deref().unwrap_or_default());
         }

@@ -1,7 +1,10 @@
 //! Runs one job: takes a connection, gives it the session's state, sends the command, relays the reply, and once more
 //! elsewhere where that is proven safe.
 
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut as _, Bytes};
@@ -15,7 +18,7 @@ use crate::backend::{BackendError, Lease, Phase, Pool, PoolKey, ServerPools};
 use crate::clock;
 use crate::cluster::{Role, ServerId};
 use crate::routing::{Route, RouteReason, Target};
-use crate::session::{Job, Preamble, Request, Session, Settings, Slot};
+use crate::session::{Job, Preamble, Request, Session, Slot};
 use crate::sql::Effects;
 use crate::telemetry::{Command as CommandLabel, Kind, Origin, ProtocolSide, Record, RetryCause, TargetLabel};
 use crate::wire::command::code;
@@ -49,20 +52,26 @@ impl Leases {
     }
 
     /// Gives back what the session does not keep.
-    pub(super) fn give_back(&mut self, session: &Session) {
+    pub(super) fn give_back(&mut self, session: &mut Session) {
         for slot in [Slot::Primary, Slot::Replica] {
-            if !session.keeps(slot) {
-                *self.slot(slot) = None;
+            self.give_back_one(slot, session);
+        }
+    }
+
+    fn give_back_one(&mut self, slot: Slot, session: &mut Session) {
+        if !session.keeps(slot) {
+            if let Some(mut lease) = self.slot(slot).take() {
+                lease.bound = session.must_cleanse(slot);
             }
+            session.let_go(slot);
         }
     }
 
     /// The session ends, or is reset: what it left on its connections goes before they go back.
     pub(super) async fn end(&mut self, session: &Session) {
-        let pinned = session.pinned().filter(|_| !session.pins().is_empty());
         for slot in [Slot::Primary, Slot::Replica] {
             let Some(lease) = self.slot(slot).take() else { continue };
-            if pinned == Some(slot) {
+            if session.must_cleanse(slot) {
                 lease.cleanse().await;
             }
         }
@@ -126,19 +135,39 @@ struct Attempt {
 }
 
 impl Run<'_> {
-    /// Runs `job` for `command`, which came at `began`.
-    pub(super) async fn run(&mut self, mut job: Job, command: &RawCommand, began: Instant) -> Result<(), SessionError> {
+    /// Runs `job` for `command`, which came at `began`. Returns when it ended.
+    pub(super) async fn run(
+        &mut self,
+        mut job: Job,
+        command: &RawCommand,
+        began: Instant,
+    ) -> Result<Instant, SessionError> {
         let (bytes_in, bytes_out) = (self.client.bytes_in, self.client.bytes_out);
         let mut taken = Taken::default();
+        if self.session.has_left_replica()
+            && let Some(lease) = self.leases.slot(Slot::Replica).take()
+        {
+            lease.cleanse().await;
+        }
         self.session.moves_on(&job);
+        // Who waits for one connection must not keep another that is of no more use: two such would wait for each other.
+        let other = match job.slot(self.session.pinned()) {
+            Slot::Primary => Slot::Replica,
+            Slot::Replica => Slot::Primary,
+        };
+        self.leases.give_back_one(other, self.session);
+        self.carry_insert_id(&mut job).await;
         let mut retried = false;
         loop {
             let slot = job.slot(self.session.pinned());
             let attempt = self.attempt(&job, slot, command, &mut taken).await;
+            let mut ended = clock::now();
             let (server, error) = match attempt {
                 Ok(attempt) => {
                     let error = attempt.outcome.error.as_ref().map(|error| (error.code, Origin::Server));
-                    self.absorb(&job, slot, &attempt, command).await?;
+                    if self.absorb(&job, slot, &attempt, command, ended).await? {
+                        ended = clock::now();
+                    }
                     (Some(attempt.server), error)
                 }
                 Err(Failure::Client(error)) => return Err(error),
@@ -157,7 +186,9 @@ impl Run<'_> {
                     self.session.lost(slot);
                     if matches!(error, BackendError::Protocol { .. }) {
                         self.shared.metrics.protocol_error(ProtocolSide::Server);
-                        tracing::warn!(%error, "a server broke the protocol");
+                        if let Some(suppressed) = self.shared.tells("a server broke the protocol") {
+                            tracing::warn!(%error, suppressed, "a server broke the protocol");
+                        }
                     }
                     if forwarded > 0 {
                         return Err(error.into());
@@ -172,7 +203,10 @@ impl Run<'_> {
                         job.route = next.0;
                         continue;
                     }
-                    tracing::info!(client = %self.handle.address, id = self.handle.id, %error, "a statement failed");
+                    if let Some(suppressed) = self.shared.tells("a statement failed") {
+                        let (client, id) = (self.handle.address, self.handle.id);
+                        tracing::info!(%client, id, %error, suppressed, "a statement failed");
+                    }
                     if job.reply.is_none() {
                         return Err(SessionError::Ended("a server failed before it had taken long data"));
                     }
@@ -188,7 +222,7 @@ impl Run<'_> {
                 }
             };
             self.leases.give_back(self.session);
-            let total = clock::now().saturating_duration_since(began);
+            let total = ended.saturating_duration_since(began);
             self.shared.metrics.finish(&Record {
                 server,
                 target: self.target_label(server),
@@ -203,7 +237,27 @@ impl Run<'_> {
                 error,
             });
             let _ = bytes_in;
-            return Ok(());
+            return Ok(ended);
+        }
+    }
+
+    /// A read-only transaction on a replica may ask for the LAST_INSERT_ID() that the primary's connection knows.
+    async fn carry_insert_id(&mut self, job: &mut Job) {
+        let asks = job.effects().contains(Effects::ASKS_LAST_INSERT_ID);
+        if !asks || !self.session.holds_insert_id() || job.slot(self.session.pinned()) != Slot::Replica {
+            return;
+        }
+        let Some(lease) = self.leases.slot(Slot::Primary) else { return };
+        match lease.query_row("SELECT LAST_INSERT_ID()").await {
+            Ok(row) => {
+                job.last_insert_id = row.first().and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+                self.session.released(Slot::Primary, job.last_insert_id);
+            }
+            Err(error) => {
+                tracing::debug!(%error, "lost a held connection");
+                *self.leases.slot(Slot::Primary) = None;
+                self.session.lost(Slot::Primary);
+            }
         }
     }
 
@@ -277,18 +331,26 @@ impl Run<'_> {
             self.session.lost(slot);
             lease.discard();
         }
+        self.session.let_go(slot);
         let server = wanted.and_then(|id| self.shared.pools.server(id)).ok_or_else(|| {
             let text = "pointsman: no primary is configured".to_owned();
             Failure::Server(BackendError::PoolFull { text }, 0)
         })?;
         let server = server.clone();
         let pool = self.leases.pool(&server, schema);
-        let before = clock::now();
-        let lease = server.lease(&pool).await;
-        let waited = clock::now().saturating_duration_since(before);
-        if waited > Duration::from_micros(100) {
-            taken.waited += waited;
-        }
+        let mut waited = Duration::ZERO;
+        let mut lease = pin!(server.lease(&pool));
+        // An idle connection is there at once, mostly: then there is nothing to measure.
+        let lease = match poll_fn(|context| Poll::Ready(lease.as_mut().poll(context))).await {
+            Poll::Ready(lease) => lease,
+            Poll::Pending => {
+                let before = clock::now();
+                let lease = lease.await;
+                waited = clock::now().saturating_duration_since(before);
+                taken.waited += waited;
+                lease
+            }
+        };
         self.shared.metrics.pool_waited(server.id(), waited);
         Ok(lease?)
     }
@@ -307,7 +369,9 @@ impl Run<'_> {
         };
         let wanted = self.session.settings().clone();
         let mut preamble = Preamble::between(&lease.state, &wanted);
-        if let Some(id) = job.last_insert_id {
+        let carries_state = !preamble.is_empty();
+        let own = self.session.own_insert_id(job).filter(|_| lease.has_insert_id);
+        if let Some(id) = job.last_insert_id.or(own) {
             preamble.assign("last_insert_id", &id.to_string());
         }
         preamble.replay = job.replay;
@@ -315,7 +379,7 @@ impl Run<'_> {
         if !preamble.is_empty() {
             pending = lease.prepare_state(&preamble, &wanted);
             // A write must not run in a state that the server refused; a read's result would only be thrown away.
-            if !job.repeatable {
+            if !job.repeatable && (carries_state || job.replay.is_some()) {
                 lease.flush().await?;
                 lease.swallow_preamble(&std::mem::take(&mut pending)).await?;
             }
@@ -388,14 +452,14 @@ impl Run<'_> {
     ) -> Result<ServerStatementId, Failure> {
         let unknown = || Failure::Told(ErrPacket::new(1243, b"HY000", "Unknown prepared statement handler"));
         let statement = self.session.statements().get(id).ok_or_else(unknown)?;
-        if lease.state.known
+        if !Preamble::between(&lease.state, self.session.settings()).reset
             && let Some(server) = lease.statements.get(statement.key)
         {
             return Ok(server);
         }
-        let wanted: &Arc<Settings> = &statement.settings;
-        let preamble = Preamble::between(&lease.state, wanted);
-        let pending = if preamble.is_empty() { Vec::new() } else { lease.prepare_state(&preamble, wanted) };
+        let wanted = Arc::new(self.session.settings().for_prepare(&statement.settings));
+        let preamble = Preamble::between(&lease.state, &wanted);
+        let pending = if preamble.is_empty() { Vec::new() } else { lease.prepare_state(&preamble, &wanted) };
         let mut payload = Vec::with_capacity(statement.text.len().saturating_add(1));
         payload.push(code::STMT_PREPARE);
         payload.extend_from_slice(&statement.text);
@@ -416,16 +480,16 @@ impl Run<'_> {
         }
     }
 
-    /// Takes in what came of the job.
+    /// Takes in what came of the job, which ended `now`. True: it took a round trip more.
     async fn absorb(
         &mut self,
         job: &Job,
         slot: Slot,
         attempt: &Attempt,
         command: &RawCommand,
-    ) -> Result<(), SessionError> {
+        now: Instant,
+    ) -> Result<bool, SessionError> {
         let outcome = &attempt.outcome;
-        let now = clock::now();
         let text = match job.request {
             Request::Prepare(_) => Bytes::copy_from_slice(command.payload.get(1..).unwrap_or_default()),
             Request::Forward | Request::Execute(_) | Request::Statement(_) => Bytes::new(),
@@ -445,7 +509,7 @@ impl Run<'_> {
             }
             Request::Forward | Request::Execute(_) | Request::Statement(_) => (None, 0),
         };
-        let Some(lease) = self.leases.slot(slot) else { return Ok(()) };
+        let Some(lease) = self.leases.slot(slot) else { return Ok(false) };
         lease.state.settings = settings;
         if let (Some(key), Some(prepared)) = (key, outcome.prepared) {
             lease.statements.insert(key, prepared.statement, limit);
@@ -454,7 +518,11 @@ impl Run<'_> {
             *self.leases.slot(slot) = None;
             self.session.lost(slot);
         }
-        Ok(())
+        if let Some(lease) = self.leases.slot(slot) {
+            lease.bound = self.session.must_cleanse(slot);
+            lease.has_insert_id |= job.last_insert_id.is_some() || self.session.holds_insert_id();
+        }
+        Ok(absorbed.ask_status)
     }
 
     /// After an error that may have ended or begun a transaction: COM_PING's OK carries the flags, and leaves the

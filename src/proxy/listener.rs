@@ -62,17 +62,21 @@ impl Listener {
             };
             match accepted {
                 Ok((stream, address)) => {
-                    let (shared, cut) = (shared.clone(), cut.clone());
+                    // A token of its own: each wake-up of a task looks at it under its lock, which all clients would share.
+                    let (shared, cut) = (shared.clone(), cut.child_token());
                     tasks.spawn(async move {
                         tokio::select! {
-                            () = cut.cancelled() => {}
+                            biased;
                             () = client(shared, stream, address) => {}
+                            () = cut.cancelled() => {}
                         }
                     });
                 }
                 // Out of file descriptors, mostly: to try again at once would spin.
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a client");
+                    if let Some(suppressed) = shared.tells("cannot accept") {
+                        tracing::warn!(%error, suppressed, "cannot accept a client");
+                    }
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }
@@ -119,7 +123,9 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream, address: SocketAddr) -> O
         Ok(Ok(logged_in)) => logged_in,
         Ok(Err(LoginError::Failed(why, text))) => {
             shared.metrics.login_failed(why);
-            tracing::info!(client = %address, reason = why.as_str(), "login failed: {text}");
+            if let Some(suppressed) = shared.tells("login failed") {
+                tracing::info!(client = %address, reason = why.as_str(), suppressed, "login failed: {text}");
+            }
             return Some(client);
         }
         Ok(Err(LoginError::Session(why, error))) => {
@@ -132,7 +138,9 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream, address: SocketAddr) -> O
         }
         Err(_) => {
             shared.metrics.login_failed(LoginFailure::Timeout);
-            tracing::info!(client = %address, "login not complete within proxy.login_timeout");
+            if let Some(suppressed) = shared.tells("login not complete") {
+                tracing::info!(client = %address, suppressed, "login not complete within proxy.login_timeout");
+            }
             return Some(client);
         }
     };

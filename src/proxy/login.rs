@@ -87,7 +87,6 @@ pub(super) async fn log_in(
         thread_id: handle.id,
         nonce,
         capabilities: Capabilities::OFFERED & upstream.capabilities.with(Capabilities::PLUGIN_AUTH_LENENC),
-        mariadb_capabilities: 0,
         collation: upstream.collation,
         status: Status::AUTOCOMMIT,
         plugin: plugin.to_owned(),

@@ -2,7 +2,7 @@
 //! be done, does it, and waits for the next.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::client::Client;
 use super::clients::{ClientHandle, Poke};
@@ -33,6 +33,8 @@ struct Served<'a> {
     nonce: [u8; NONCE_LEN],
     /// A cheap generator for breaking ties among replicas.
     random: u64,
+    /// When the last command ended.
+    ended: Instant,
 }
 
 /// What a silent client is waited for with.
@@ -52,7 +54,8 @@ pub(super) async fn run(
     let LoggedIn { session, user, collation, nonce } = logged_in;
     let leases = Leases::new(user.0.clone(), collation, session.capabilities());
     let random = u64::from(handle.id).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut served = Served { shared, client, handle, session, leases, user: Some(user), collation, nonce, random };
+    let (user, ended) = (Some(user), clock::now());
+    let mut served = Served { shared, client, handle, session, leases, user, collation, nonce, random, ended };
     let result = served.serve().await;
     served.leases.end(&served.session).await;
     result
@@ -87,7 +90,10 @@ impl Served<'_> {
                 Ok(None) => {}
                 Err(error) => {
                     self.shared.metrics.protocol_error(ProtocolSide::Client);
-                    tracing::info!(client = %self.handle.address, id = self.handle.id, %error, "a client broke the protocol");
+                    if let Some(suppressed) = self.shared.tells("a client broke the protocol") {
+                        let (client, id) = (self.handle.address, self.handle.id);
+                        tracing::info!(%client, id, %error, suppressed, "a client broke the protocol");
+                    }
                     refuse_protocol(self.client, &error, None).await;
                     return Err(error.into());
                 }
@@ -95,7 +101,7 @@ impl Served<'_> {
             if !idle {
                 idle = true;
                 self.client.inbox.release();
-                let since = clock::now().saturating_duration_since(self.shared.started).as_millis();
+                let since = self.ended.saturating_duration_since(self.shared.started).as_millis();
                 self.handle.set_idle_since(u64::try_from(since).unwrap_or(u64::MAX).max(1));
             }
             if let Some(event) = self.told() {
@@ -116,7 +122,8 @@ impl Served<'_> {
                     Err(error) => return Err(error.into()),
                 },
                 () = self.handle.poked() => {}
-                () = tokio::time::sleep(HOLD), if holds => self.relieve().await,
+                // In a block of its own: select evaluates also what it does not wait for, and a sleep reads the clock.
+                () = async { tokio::time::sleep(HOLD).await }, if holds => self.relieve().await,
                 () = gone(watched), if watched.is_some() => {
                     if let Some(slot) = pinned {
                         *self.leases.slot(slot) = None;
@@ -174,12 +181,15 @@ impl Served<'_> {
                     }
                 }
             }
+            if self.session.must_cleanse(slot) {
+                lease.cleanse().await;
+            }
             self.session.released(slot, last);
         }
     }
 
     /// Asks the session what is to be done.
-    fn plan(&mut self, command: &RawCommand, now: std::time::Instant) -> Plan {
+    fn plan(&mut self, command: &RawCommand, now: Instant) -> Plan {
         // A linear congruential step: only ties among equal replicas hang on it.
         self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let cluster = self.shared.cluster.load();
@@ -214,7 +224,7 @@ impl Served<'_> {
                     session: &mut self.session,
                     leases: &mut self.leases,
                 };
-                run.run(*job, &command, began).await?;
+                self.ended = run.run(*job, &command, began).await?;
                 return Ok(true);
             }
             Plan::Answer(Answer::Ok) => self.client.ok(self.session.status(), sequence).await?,
@@ -232,7 +242,7 @@ impl Served<'_> {
                         }
                     }
                 }
-                self.leases.give_back(&self.session);
+                self.leases.give_back(&mut self.session);
             }
             Plan::Reset => {
                 self.leases.end(&self.session).await;
@@ -249,19 +259,20 @@ impl Served<'_> {
             },
             Plan::Quit => return Ok(false),
         }
+        self.ended = clock::now();
         self.answered(&command, began, error);
         Ok(true)
     }
 
     /// Counts a command that the proxy answered.
-    fn answered(&self, command: &RawCommand, began: std::time::Instant, error: Option<(u16, Origin)>) {
+    fn answered(&self, command: &RawCommand, began: Instant, error: Option<(u16, Origin)>) {
         let label = Command::parse(&command.payload).map(command_label);
         self.shared.metrics.finish(&Record {
             server: None,
             target: TargetLabel::Proxy,
             reason: RouteReason::Proxy,
             kind: Kind::Command(label.unwrap_or(crate::telemetry::Command::Other)),
-            total: clock::now().saturating_duration_since(began),
+            total: self.ended.saturating_duration_since(began),
             waited: Duration::ZERO,
             bytes_from_client: command.payload.len() as u64 + 4,
             bytes_to_client: 0,

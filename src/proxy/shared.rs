@@ -9,12 +9,13 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::clients::Clients;
 use crate::backend::{Account, Pools};
+use crate::clock;
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::routing::Policy;
 use crate::session::Base;
 use crate::sql::Classifier;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Throttle, Verdict};
 use crate::wire::auth::caching_sha2::KeyPair;
 use crate::wire::handshake::Greeting;
 use crate::wire::{Capabilities, Status};
@@ -58,9 +59,28 @@ pub struct Shared {
     pub started: Instant,
     /// Nanoseconds from `started` to the newest write of anyone; 0: none yet.
     pub last_global_write: AtomicU64,
+    /// Keeps lines that clients can cause at will from flooding the log.
+    pub told: Mutex<Throttle<&'static str>>,
 }
 
 impl Shared {
+    /// Whether a line of this kind, which clients can cause at will, is to be written; with the number of those like it
+    /// that were not written before.
+    #[must_use]
+    pub fn tells(&self, line: &'static str) -> Option<u64> {
+        let verdict = self.told.lock().unwrap_or_else(PoisonError::into_inner).admit(line, clock::now());
+        match verdict {
+            Verdict::Pass { suppressed } => Some(suppressed),
+            Verdict::Suppress => None,
+        }
+    }
+
+    /// A throttle for [`Self::told`]: ten lines of a kind in ten seconds.
+    #[must_use]
+    pub fn throttle() -> Mutex<Throttle<&'static str>> {
+        Mutex::new(Throttle::new(10, Duration::from_secs(10), 100))
+    }
+
     /// Somebody wrote.
     pub fn wrote(&self, now: Instant) {
         let since = now.saturating_duration_since(self.started).as_nanos();
@@ -98,8 +118,7 @@ impl Greetings {
                 version: "8.0.0-pointsman".into(),
                 thread_id: 0,
                 nonce: [0; 20],
-                capabilities: Capabilities::OFFERED,
-                mariadb_capabilities: 0,
+                capabilities: Capabilities::OFFERED.without(Capabilities::EXTENDED_METADATA),
                 collation: 45,
                 status: Status::AUTOCOMMIT,
                 plugin: String::new(),

@@ -12,7 +12,7 @@ use crate::cluster::{Lag, Server, ServerId};
 pub(super) fn choose(pool: &str, max_lag: Duration, around: Surroundings<'_>) -> Result<ServerId, RouteReason> {
     let mut best: Option<(u64, ServerId)> = None;
     let mut ties = 0_u64;
-    let (mut any, mut up, mut running) = (false, false, false);
+    let (mut any, mut up, mut lagging, mut unknown) = (false, false, false, false);
     for replica in around.cluster.replicas() {
         if replica.weight == 0 || !replica.pools.iter().any(|name| &**name == pool) {
             continue;
@@ -24,11 +24,11 @@ pub(super) fn choose(pool: &str, max_lag: Duration, around: Surroundings<'_>) ->
         up = true;
         let seen = replica.state.lag_at(around.now, around.policy.stale_after);
         let Lag::Known(lag) = seen else {
-            running |= seen == Lag::Unknown;
+            unknown |= seen == Lag::Unknown;
             continue;
         };
-        running = true;
         if lag > max_lag {
+            lagging = true;
             continue;
         }
         let score = score(replica, around);
@@ -37,7 +37,7 @@ pub(super) fn choose(pool: &str, max_lag: Duration, around: Surroundings<'_>) ->
             Some((least, _)) if score == least => {
                 // Reservoir of one: each of n equals is kept with probability 1/n.
                 ties = ties.saturating_add(1);
-                if around.random.rotate_left(u32::try_from(ties % 64).unwrap_or(0)) % ties == 0 {
+                if mixed(around.random.wrapping_add(ties)).is_multiple_of(ties) {
                     best = Some((score, replica.id));
                 }
             }
@@ -47,12 +47,20 @@ pub(super) fn choose(pool: &str, max_lag: Duration, around: Surroundings<'_>) ->
             }
         }
     }
-    best.map(|(_, id)| id).ok_or(match (any, up, running) {
-        (false, _, _) => RouteReason::NoReplica,
-        (true, false, _) => RouteReason::ReplicasDown,
-        (true, true, false) => RouteReason::ReplicasStopped,
-        (true, true, true) => RouteReason::ReplicasLagging,
+    best.map(|(_, id)| id).ok_or(match () {
+        () if !any => RouteReason::NoReplica,
+        () if !up => RouteReason::ReplicasDown,
+        () if lagging => RouteReason::ReplicasLagging,
+        () if unknown => RouteReason::LagUnknown,
+        () => RouteReason::ReplicasStopped,
     })
+}
+
+/// Every bit of the random number counts: its top bits may all be zero (splitmix64's finish).
+fn mixed(random: u64) -> u64 {
+    let random = (random ^ (random >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let random = (random ^ (random >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    random ^ (random >> 31)
 }
 
 /// Running statements for a unit of weight, in thousandths; one more is counted than runs, so that weights matter at

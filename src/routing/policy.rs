@@ -134,7 +134,7 @@ impl Rule {
         };
         self.user.as_ref().is_none_or(|user| user == view.user)
             && self.schema.as_ref().is_none_or(|schema| view.schema == Some(schema))
-            && self.fingerprint.is_none_or(|fingerprint| fingerprint == statement.fingerprint)
+            && self.fingerprint.is_none_or(|fingerprint| fingerprint == statement.shape.fingerprint)
             && self.table.as_ref().is_none_or(|(schema, table)| names_table(schema, table))
             && self.regex.as_ref().is_none_or(|regex| regex.is_match(&statement.shape.normalised))
     }

@@ -33,7 +33,8 @@ reasons! {
     ReadOnlyTransaction = "read_only_transaction", "START TRANSACTION READ ONLY: the whole transaction runs on one replica.";
     NoReplica = "no_replica", "A read, but no replica is configured for it.";
     ReplicasDown = "replicas_down", "A read, but no replica is up.";
-    ReplicasLagging = "replicas_lagging", "A read, but every replica that is up lags more than the limit, or its lag is unknown.";
+    ReplicasLagging = "replicas_lagging", "A read, but every replica that is up and whose lag is known lags more than the limit.";
+    LagUnknown = "lag_unknown", "A read, but the lag of no replica that is up is known: the monitor's account may lack a privilege.";
     ReplicasStopped = "replicas_stopped", "A read, but replication is stopped on every replica that is up.";
     Sticky = "sticky", "A read soon after a write of this session: it must see that write.";
     StickyGlobal = "sticky_global", "A read soon after a write of anyone through this proxy (consistency = global).";
@@ -78,7 +79,6 @@ reasons! {
     PinnedUserVariable = "pinned_user_variable", "The session has a user variable that cannot be replayed elsewhere.";
     PinnedSessionVariable = "pinned_session_variable", "The session set a variable that must not be shared.";
     PinnedLongData = "pinned_long_data", "The session has sent long data for a prepared statement.";
-    PinnedSequence = "pinned_sequence", "The session used a sequence, whose last value belongs to its connection.";
     PinnedUnknownState = "pinned_unknown_state", "The server reported a change of session state that cannot be replayed.";
     Proxy = "proxy", "pointsman answered it.";
 }

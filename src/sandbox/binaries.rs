@@ -45,6 +45,11 @@ impl Binaries {
         Self::find_in(&folders, flavor)
     }
 
+    /// The programs of one family in just this folder.
+    pub fn find_at(folder: &Path, flavor: Flavor) -> Result<Self, SandboxError> {
+        Self::find_in(&[(folder.to_owned(), true)], Some(flavor))
+    }
+
     fn find_in(folders: &[(PathBuf, bool)], flavor: Option<Flavor>) -> Result<Self, SandboxError> {
         let mut second = None;
         for (folder, own) in folders {

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::found::Found;
 use super::plan::{Job, Request, Slot};
 use super::statements::{ClientStatement, StatementKey};
 use super::{Last, PinCause, Session};
@@ -58,7 +59,6 @@ impl Session {
         keys: [u64; 2],
         now: Instant,
     ) -> Absorbed {
-        let failed = outcome.error.is_some();
         let effects = job.effects();
         let before = self.status;
         if let Some(status) = outcome.status {
@@ -68,6 +68,13 @@ impl Session {
         match job.request {
             Request::Prepare(id) => {
                 self.prepared(id, job, outcome, text, keys);
+                // It makes the variable, if not its value yet.
+                if outcome.error.is_none() && effects.contains(Effects::ASSIGNS_USER_VARIABLE) {
+                    self.pins.set(PinCause::UserVariable, true);
+                }
+                if outcome.error.is_some() {
+                    self.last = Last { slot: Some(slot), failed: true, ..Last::default() };
+                }
                 self.settle(slot);
                 return Absorbed { ask_status: asks, wrote: false };
             }
@@ -76,16 +83,22 @@ impl Session {
             Request::Forward => {}
         }
         let explained = self.settings_after(job, outcome);
-        if !failed {
-            self.named_effects(job, effects);
+        match &outcome.error {
+            Some(error) => self.failed_effects(job, effects, error.code),
+            None => self.named_effects(job, effects),
         }
         if outcome.track.state_changed && !explained {
             self.pins.set(PinCause::UnknownState, true);
         }
-        let wrote = self.writes(job, outcome, before);
+        let wrote = self.writes(job, outcome);
         if wrote {
             self.last_write = Some(now);
         }
+        // What is not committed yet counts once more when it is.
+        let open = outcome.status.unwrap_or(before).contains(Status::IN_TRANS);
+        let anew =
+            matches!(job.kind(), Some(StatementKind::Begin { .. } | StatementKind::Commit | StatementKind::Rollback));
+        self.wrote_in_transaction = open && !anew && (wrote || self.wrote_in_transaction);
         self.remember(job, slot, outcome, effects);
         self.settle(slot);
         Absorbed { ask_status: asks, wrote }
@@ -265,6 +278,7 @@ impl Session {
         for Assignment { scope, name, value } in assignments {
             match (scope, value) {
                 (Scope::Global, _) => {}
+                (Scope::NextTransaction, _) => self.pins.set(PinCause::NextTransaction, true),
                 // Its bytes mean the same under every character set and SQL mode.
                 (Scope::User, Value::Literal(literal)) if sure && literal.is_ascii() && !literal.contains('\\') => {
                     let settings = Arc::make_mut(&mut self.settings);
@@ -289,19 +303,19 @@ impl Session {
                 (Scope::Session, value) => match &**name {
                     "names" | "character set" => {
                         let seen = reported("character_set_client");
-                        if (seen || sure)
-                            && let Value::Literal(literal) = value
-                            && let Some((_, collation)) = split_collation(literal)
-                        {
-                            Arc::make_mut(&mut self.settings)
-                                .variables
-                                .insert("collation_connection".into(), collation.into());
-                        }
+                        let literal = match value {
+                            Value::Literal(literal) if &**name == "names" && (seen || sure) => Some(&**literal),
+                            Value::Literal(_) | Value::Default | Value::Expression => None,
+                        };
+                        Arc::make_mut(&mut self.settings).named(literal);
+                        // SET CHARACTER SET takes the schema's collation of that moment.
+                        let seen = seen && &**name == "names";
                         explained &= seen;
                     }
                     _ if reported(name) => {}
-                    _ if super::ISOLATION.contains(&&**name)
-                        && super::ISOLATION.iter().any(|alias| reported(alias)) => {}
+                    _ if super::ALIASES
+                        .iter()
+                        .any(|all| all.contains(&&**name) && all.iter().any(|one| reported(one))) => {}
                     // Not reported: an older server, or a variable that is not tracked. The text is all there is.
                     _ if !sure => {}
                     _ => match value {
@@ -402,11 +416,71 @@ impl Session {
         if effects.contains(Effects::USES_SEQUENCE) {
             self.holds_sequence = true;
         }
+        match job.kind() {
+            // Not all that a procedure does to its connection is reported: GET_LOCK(), SELECT .. INTO @x.
+            Some(StatementKind::Call) => self.unclean = true,
+            // Nor what a statement does that nobody could read: SET ROLE, BEGIN NOT ATOMIC, EXECUTE of a text.
+            Some(StatementKind::Opaque | StatementKind::Prepare)
+                if opaque && classified.shape.cause != Some(PrimaryCause::Unreadable) =>
+            {
+                self.pins.set(PinCause::UnknownState, true);
+            }
+            _ => {}
+        }
+    }
+
+    /// A statement that failed may have done a part: what it takes may be taken, and nothing is known to be released.
+    fn failed_effects(&mut self, job: &Job, effects: Effects, code: u16) {
+        let Some(classified) = &job.classified else { return };
+        let several = effects.contains(Effects::OPAQUE);
+        // One statement that the server did not understand did nothing.
+        if !several && matches!(code, 1044 | 1046 | 1049 | 1052 | 1054 | 1064 | 1142 | 1146 | 1305 | 1582) {
+            return;
+        }
+        let name = match &classified.detail {
+            Detail::Name(name) if !several => Some(name.as_slice()),
+            Detail::Name(_) | Detail::None | Detail::Set(_) | Detail::Use(_) | Detail::Kill(_) | Detail::Names(_) => {
+                None
+            }
+        };
+        let pins = &mut self.pins;
+        if effects.contains(Effects::GETS_LOCK) {
+            pins.take(PinCause::UserLock, name);
+        }
+        if effects.contains(Effects::ASSIGNS_USER_VARIABLE) {
+            pins.set(PinCause::UserVariable, true);
+        }
+        self.holds_sequence |= effects.contains(Effects::USES_SEQUENCE);
+        if !several {
+            return;
+        }
+        for (effect, cause) in [
+            (Effects::CREATES_TEMPORARY, PinCause::TemporaryTable),
+            (Effects::OPENS_HANDLER, PinCause::Handler),
+            (Effects::PREPARES, PinCause::TextPrepared),
+        ] {
+            if effects.contains(effect) {
+                pins.take(cause, None);
+            }
+        }
+        for (effect, cause) in [(Effects::LOCKS_TABLES, PinCause::TableLock), (Effects::XA_STARTS, PinCause::Xa)] {
+            if effects.contains(effect) {
+                pins.set(cause, true);
+            }
+        }
     }
 
     fn temporary_tables(&mut self, job: &Job, effects: Effects) {
         let names = Effects::CREATES_TEMPORARY | Effects::DROPS_TEMPORARY;
         if !effects.intersects(names) {
+            let renames = |shape: &crate::sql::Shape| {
+                shape.kind == StatementKind::Ddl && shape.normalised.to_ascii_lowercase().contains("rename")
+            };
+            if self.pins.has(PinCause::TemporaryTable) && job.classified.as_ref().is_some_and(|one| renames(&one.shape))
+            {
+                // It may have another name now.
+                self.pins.take(PinCause::TemporaryTable, None);
+            }
             return;
         }
         let tables = match job.classified.as_ref().map(|classified| &classified.detail) {
@@ -432,22 +506,31 @@ impl Session {
     }
 
     /// Whether it wrote, as the server reports it: a GTID, changed rows, an insert id. DDL always counts.
-    fn writes(&self, job: &Job, outcome: &Outcome, before: Status) -> bool {
+    fn writes(&self, job: &Job, outcome: &Outcome) -> bool {
         if outcome.track.gtid.is_some() {
             return true;
         }
         let Some(kind) = job.kind() else { return false };
+        // Whatever ends a transaction may commit it: BEGIN, SET autocommit = 1, LOCK TABLES, DDL, a procedure.
+        let open = outcome.status.is_some_and(|status| status.contains(Status::IN_TRANS));
+        let ends = !open || matches!(kind, StatementKind::Begin { .. } | StatementKind::Commit);
+        if self.wrote_in_transaction && ends && kind != StatementKind::Rollback {
+            return true;
+        }
         match kind {
             StatementKind::Write => outcome.affected_rows > 0 || outcome.error.is_some(),
             StatementKind::Ddl | StatementKind::Call => true,
-            StatementKind::Commit => before.contains(Status::IN_TRANS) && !before.contains(Status::IN_TRANS_READONLY),
             StatementKind::Multi | StatementKind::Prepare | StatementKind::Opaque | StatementKind::Xa => {
                 job.classified.as_ref().is_some_and(|classified| classified.shape.cause.is_some())
             }
-            StatementKind::Do | StatementKind::Select => outcome.affected_rows > 0 && outcome.result_sets == 0,
+            StatementKind::Do | StatementKind::Select => {
+                let may = |cause| matches!(cause, PrimaryCause::UnknownFunction | PrimaryCause::Sequence);
+                job.classified.as_ref().is_some_and(|classified| classified.shape.cause.is_some_and(may))
+            }
             StatementKind::Empty
             | StatementKind::Show
             | StatementKind::Begin { .. }
+            | StatementKind::Commit
             | StatementKind::Rollback
             | StatementKind::Savepoint
             | StatementKind::Set
@@ -462,24 +545,34 @@ impl Session {
 
     /// What the next statement may ask about this one.
     fn remember(&mut self, job: &Job, slot: Slot, outcome: &Outcome, effects: Effects) {
-        // The number in the OK packet is not always LAST_INSERT_ID(): an explicit value shows there too. The connection
-        // knows.
-        if slot == Slot::Primary && (outcome.last_insert_id != 0 || job.may_touch_insert_id()) {
+        // The number in the OK packet is not always LAST_INSERT_ID(): an explicit value shows there too, and a
+        // procedure's does not. The connection knows.
+        let holds = job.may_touch_insert_id()
+            || outcome.last_insert_id != 0
+            // RETURNING: the number is not in the packet that ends the rows.
+            // Nor when a later row was refused.
+            || (job.kind() == Some(StatementKind::Write) && (outcome.result_sets > 0 || outcome.error.is_some()))
+            || (job.last_insert_id.is_some() && outcome.error.is_none());
+        if holds && slot == Slot::Primary {
             self.holds_insert_id = true;
         }
+        match job.replay {
+            Some(replay) if replay.found.is_some() => self.found = Found::On(slot),
+            Some(_) => self.found.let_go(slot),
+            None => {}
+        }
+        let limited = self.settings.variables.contains_key("sql_select_limit");
+        self.found = self.found.after(job, slot, outcome, limited);
+        let result = outcome.result_sets > 0;
         // A statement that asks leaves what it asked about as it was.
         if effects.contains(Effects::ASKS_DIAGNOSTICS) && outcome.error.is_none() {
-            self.last.slot = self.last.slot.or(Some(slot));
+            self.last = Last { slot: self.last.slot.or(Some(slot)), result, ..Last::default() };
             return;
         }
         let diagnostics = outcome.warnings > 0 || outcome.error.is_some();
-        let found = outcome.result_sets > 0
-            && (effects.contains(Effects::CALC_FOUND_ROWS)
-                || (effects.contains(Effects::HAS_LIMIT) && outcome.rows > 0));
-        let many = outcome.rows > super::REPLAYED_ROWS;
-        let asked = diagnostics || found || many || outcome.affected_rows > 0;
-        let rows = (outcome.result_sets > 0).then_some(outcome.rows);
-        self.last = Last { slot: asked.then_some(slot), rows, lost: false };
+        let asked = diagnostics || outcome.affected_rows > 0 || self.found == Found::On(slot);
+        let (counted, failed) = (outcome.affected_rows > 0, outcome.error.is_some());
+        self.last = Last { slot: asked.then_some(slot), result, counted, failed, lost: false };
     }
 
     /// Whether the connection in this slot must be kept for this session until its next command, or longer.
@@ -502,15 +595,28 @@ impl Session {
         self.holds_insert_id
     }
 
+    /// Whether the connection in this slot may hold what is not known of: nobody else may have it as it is.
+    #[must_use]
+    pub fn must_cleanse(&self, slot: Slot) -> bool {
+        (self.pinned == Some(slot) && !self.pins.is_empty()) || (slot == Slot::Primary && self.unclean)
+    }
+
     /// The connection in this slot goes back to its pool; `last_insert_id` is what it answered.
     pub fn released(&mut self, slot: Slot, last_insert_id: Option<u64>) {
         if slot == Slot::Primary && self.holds_insert_id {
             self.last_insert_id = last_insert_id;
             self.holds_insert_id = false;
+            self.unclean = false;
         }
+        self.let_go(slot);
+    }
+
+    /// The connection in this slot went back to its pool: what it knew of the last statements is lost.
+    pub fn let_go(&mut self, slot: Slot) {
         if self.last.slot == Some(slot) {
             self.last = Last { lost: true, ..Last::default() };
         }
+        self.found.let_go(slot);
     }
 
     /// The client sent another command: what the last one left can no longer be asked, unless this one asks.
@@ -542,10 +648,4 @@ fn choose(filter: &mut TrackFilter, name: &str, value: &Value) {
         "session_track_gtids" => filter.gtids = !matches!(&*text, "off" | "0"),
         _ => {}
     }
-}
-
-/// The collation behind `SET NAMES x COLLATE y`, as its literal stands in [`Value::Literal`].
-fn split_collation(literal: &str) -> Option<(&str, &str)> {
-    let at = literal.to_ascii_uppercase().find(" COLLATE ")?;
-    Some((literal.get(..at)?, literal.get(at.saturating_add(9)..)?.trim()))
 }

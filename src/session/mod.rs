@@ -3,6 +3,7 @@
 #![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 
 mod absorb;
+mod found;
 mod pins;
 mod plan;
 mod predict;
@@ -16,12 +17,13 @@ use bytes::Bytes;
 
 pub use absorb::Absorbed;
 pub use pins::{PinCause, Pins};
-pub use plan::{Answer, Job, Plan, Request, Slot};
-pub use settings::{Base, ConnectionState, ISOLATION, Preamble, Settings, TRACKING, literal};
+pub use plan::{Answer, Job, Plan, Replay, Request, Slot};
+pub use settings::{ALIASES, Base, ConnectionState, Preamble, Settings, literal, tracking};
 pub use statements::{ClientStatement, MAX_STATEMENTS, StatementKey, Statements};
 
+use self::found::Found;
 use crate::routing::{Route, RouteReason, SessionView, Surroundings, Target, decide};
-use crate::sql::{Classified, Classifier, Detail, Effects, KillTarget, SqlContext, StatementKind};
+use crate::sql::{Classified, Classifier, Detail, Effects, KillTarget, PrimaryCause, SqlContext, StatementKind};
 use crate::wire::command::code;
 use crate::wire::inbox::{KEPT, RawCommand};
 use crate::wire::statement::{ClientStatementId, ParameterTypes, parameter_types};
@@ -40,19 +42,20 @@ pub struct Environment<'a> {
     pub keys: [u64; 2],
 }
 
-/// What the last statement left to be asked about: its warnings, its rows.
+/// What the last statement left to be asked about: its warnings, its count of rows.
 #[derive(Debug, Clone, Copy, Default)]
 struct Last {
     /// The connection that ran it and is kept because it can be asked.
     slot: Option<Slot>,
-    /// The rows of its result, when that is all there is to ask about; None: it had no result set.
-    rows: Option<u64>,
+    /// It had a result set: that is all there is to ask about.
+    result: bool,
+    /// It changed rows: only its connection has ROW_COUNT().
+    counted: bool,
+    /// It failed: ROW_COUNT() is -1, whatever the proxy asked its connection since.
+    failed: bool,
     /// There was more to ask about, but the connection had to be given back.
     lost: bool,
 }
-
-/// A result of so many rows at most is not worth keeping a connection for: FOUND_ROWS() is made again elsewhere.
-const REPLAYED_ROWS: u64 = 1000;
 
 /// One client's state.
 #[derive(Debug)]
@@ -71,13 +74,38 @@ pub struct Session {
     statements: Statements,
     filter: TrackFilter,
     last: Last,
+    found: Found,
     last_write: Option<Instant>,
+    wrote_in_transaction: bool,
     /// The exact LAST_INSERT_ID(), once its connection was given back.
     last_insert_id: Option<u64>,
     /// The primary's connection holds a LAST_INSERT_ID or a sequence's last value that is known to it alone.
     holds_insert_id: bool,
+    /// That connection broke.
+    lost_insert_id: bool,
+    left_replica: bool,
+    /// The primary's connection may hold what nobody told of.
+    unclean: bool,
     holds_sequence: bool,
     scratch: Vec<u8>,
+}
+
+/// Whether a statement may run on the replica that the session is pinned to.
+enum OnReplica {
+    Stays,
+    /// It ends what pins the session, and runs on the primary.
+    Leaves,
+    /// The primary would say that the transaction is READ ONLY; the replica, that the server is.
+    Write,
+    Refused,
+}
+
+/// What a statement that asks about previous ones needs.
+#[derive(Debug, Clone, Copy, Default)]
+struct About {
+    last_insert_id: Option<u64>,
+    replay: Option<Replay>,
+    held: Option<Slot>,
 }
 
 /// A session without pins keeps a connection that can still be asked about its last statement. After so long a silence
@@ -112,9 +140,14 @@ impl Session {
             statements: Statements::default(),
             filter: TrackFilter::default(),
             last: Last::default(),
+            found: Found::default(),
             last_write: None,
+            wrote_in_transaction: false,
             last_insert_id: None,
             holds_insert_id: false,
+            lost_insert_id: false,
+            left_replica: false,
+            unclean: false,
             holds_sequence: false,
             scratch: Vec::new(),
         };
@@ -219,12 +252,23 @@ impl Session {
             self.status = self.status.without(Status::IN_TRANS).without(Status::IN_TRANS_READONLY);
         }
         if slot == Slot::Primary {
+            self.lost_insert_id |= self.holds_insert_id;
             self.holds_insert_id = false;
             self.holds_sequence = false;
+            self.unclean = false;
         }
         if self.last.slot == Some(slot) {
-            self.last = Last::default();
+            self.last = Last { lost: true, ..Last::default() };
         }
+        self.found.let_go(slot);
+    }
+
+    /// What LAST_INSERT_ID() is to be on a connection to the primary that may hold another session's, before `job`,
+    /// which may leave it as it is.
+    #[must_use]
+    pub fn own_insert_id(&self, job: &Job) -> Option<u64> {
+        let may_set = job.kind() == Some(StatementKind::Write);
+        (may_set && !self.holds_insert_id).then(|| self.last_insert_id.unwrap_or_default())
     }
 
     /// What routing may see.
@@ -315,24 +359,43 @@ impl Session {
 
     /// Routes a statement of either protocol.
     fn plan_statement(
-        &self,
+        &mut self,
         classified: Classified,
         request: Request,
         reply: ReplyKind,
         environment: &Environment<'_>,
     ) -> Plan {
         let effects = classified.shape.effects;
+        if self.pinned == Some(Slot::Replica) {
+            match self.on_replica(&classified) {
+                OnReplica::Stays => {}
+                OnReplica::Leaves => self.leave_replica(),
+                OnReplica::Write => {
+                    self.last = Last { lost: true, ..Last::default() };
+                    let text = "Cannot execute statement in a READ ONLY transaction";
+                    return Plan::Refuse(ErrPacket::new(1792, b"25006", text));
+                }
+                OnReplica::Refused => {
+                    self.last = Last { lost: true, ..Last::default() };
+                    return Plan::Refuse(ErrPacket::new(
+                        1792,
+                        b"25006",
+                        "pointsman: this cannot run in a READ ONLY transaction on a replica; begin the transaction with \
+                         the hint /* pointsman: primary */",
+                    ));
+                }
+            }
+        }
         let pinned = !self.pins.is_empty();
         let mut route = decide(&classified, self.view(environment), environment.around);
-        let (mut replay, mut held) = (None, None);
-        let asks_previous = Effects::ASKS_DIAGNOSTICS | Effects::ASKS_FOUND_ROWS | Effects::ASKS_ROW_COUNT;
-        if !pinned && effects.intersects(asks_previous) && !matches!(request, Request::Prepare(_)) {
-            match self.last.slot {
-                Some(slot) => {
-                    route = Route::new(Target::Pinned, RouteReason::PreviousStatement);
-                    held = Some(slot);
-                }
-                None if self.last.lost => {
+        let mut about = About::default();
+        if !matches!(request, Request::Prepare(_)) {
+            about = match self.about_previous(&classified) {
+                Some(about) => about,
+                None => {
+                    // As if it had been answered: the next question is about this one.
+                    self.last = Last { result: true, ..Last::default() };
+                    self.found = Found::Rows(1);
                     return Plan::Refuse(ErrPacket::new(
                         1105,
                         b"HY000",
@@ -340,11 +403,17 @@ impl Session {
                          back, so its warnings and row counts can no longer be asked; ask at once, or in a transaction",
                     ));
                 }
-                None => replay = Some(self.last.rows),
+            };
+            if about.held.is_some() {
+                route = Route::new(Target::Pinned, RouteReason::PreviousStatement);
             }
         }
-        if !pinned && effects.contains(Effects::ASKS_LAST_INSERT_ID) {
+        if !pinned && self.unclean && effects.contains(Effects::READS_USER_VARIABLE) && about.held.is_none() {
             route = Route::new(Target::Primary, RouteReason::PreviousStatement);
+        }
+        if !pinned && effects.contains(Effects::ASKS_LAST_INSERT_ID) && about.held != Some(Slot::Primary) {
+            route = Route::new(Target::Primary, RouteReason::PreviousStatement);
+            about.held = None;
         }
         if route.target == Target::Refuse {
             return Plan::Refuse(ErrPacket::new(
@@ -364,24 +433,135 @@ impl Session {
             && classified.shape.kind != StatementKind::Multi;
         let connection_id =
             effects.contains(Effects::ASKS_CONNECTION_ID) && is_connection_id(&classified.shape.normalised);
-        let mut job = Job {
+        Plan::Run(Box::new(Job {
             route,
             request,
             reply: Some(reply),
             classified: Some(classified),
             repeatable,
-            last_insert_id: None,
-            replay,
+            last_insert_id: about.last_insert_id,
+            replay: about.replay,
             cursor: false,
             connection_id,
-            held,
-        };
-        // Whoever had the connection before must not be seen, nor what this session left be missed.
-        let asks = effects.contains(Effects::ASKS_LAST_INSERT_ID) || job.may_touch_insert_id();
-        if !pinned && !self.holds_insert_id && asks {
-            job.last_insert_id = Some(self.last_insert_id.unwrap_or(0));
+            held: about.held,
+        }))
+    }
+
+    /// Whether a statement may run where the session is pinned to a replica: by a READ ONLY transaction, as a rule.
+    fn on_replica(&self, classified: &Classified) -> OnReplica {
+        let shape = &*classified.shape;
+        let lasting = Effects::GETS_LOCK
+            | Effects::RELEASES_LOCK
+            | Effects::CREATES_TEMPORARY
+            | Effects::OPENS_HANDLER
+            | Effects::XA_STARTS;
+        let only_transaction = self.pins.all().eq([PinCause::Transaction]);
+        match shape.kind {
+            // These end the transaction first.
+            StatementKind::Begin { .. } | StatementKind::LockTables if only_transaction => OnReplica::Leaves,
+            // What outlives the transaction, or means nothing there.
+            _ if shape.effects.intersects(lasting) || shape.cause == Some(PrimaryCause::LockingRead) => {
+                OnReplica::Refused
+            }
+            StatementKind::Write if self.pins.has(PinCause::Transaction) => OnReplica::Write,
+            // MariaDB commits first, MySQL refuses.
+            StatementKind::Ddl => OnReplica::Refused,
+            StatementKind::Commit
+            | StatementKind::Rollback
+            | StatementKind::Savepoint
+            | StatementKind::Set
+            | StatementKind::Use => OnReplica::Stays,
+            StatementKind::Multi if shape.cause.is_some() => OnReplica::Refused,
+            // Without a transaction nothing but the server's read_only would keep a write away.
+            _ if !self.pins.has(PinCause::Transaction) && shape.cause.is_some() => OnReplica::Refused,
+            StatementKind::Empty
+            | StatementKind::Select
+            | StatementKind::Show
+            | StatementKind::Write
+            | StatementKind::Call
+            | StatementKind::Do
+            | StatementKind::Begin { .. }
+            | StatementKind::SetTransaction
+            | StatementKind::Kill
+            | StatementKind::LockTables
+            | StatementKind::UnlockTables
+            | StatementKind::Handler
+            | StatementKind::Prepare
+            | StatementKind::Xa
+            | StatementKind::Multi
+            | StatementKind::Opaque => OnReplica::Stays,
         }
-        Plan::Run(Box::new(job))
+    }
+
+    /// A READ ONLY transaction on a replica ends by something that begins on the primary.
+    fn leave_replica(&mut self) {
+        self.pins = Pins::default();
+        self.pinned = None;
+        self.left_replica = true;
+        self.status = self.status.without(Status::IN_TRANS).without(Status::IN_TRANS_READONLY);
+    }
+
+    /// Whether the connection to the replica holds a transaction that the session has left. Tells it once.
+    pub fn has_left_replica(&mut self) -> bool {
+        std::mem::take(&mut self.left_replica)
+    }
+
+    /// What a statement that asks about previous ones needs. None: what it asks is lost.
+    fn about_previous(&self, classified: &Classified) -> Option<About> {
+        let effects = classified.shape.effects;
+        let mut about = About::default();
+        // Procedures may ask too. A connection that others used holds a number of theirs.
+        let calls = classified.shape.cause == Some(PrimaryCause::UnknownFunction);
+        if (calls || effects.intersects(Effects::ASKS_LAST_INSERT_ID | Effects::OPAQUE)) && !self.holds_insert_id {
+            if self.lost_insert_id && effects.contains(Effects::ASKS_LAST_INSERT_ID) {
+                return None;
+            }
+            about.last_insert_id = Some(self.last_insert_id.unwrap_or_default());
+        }
+        let found = effects.contains(Effects::ASKS_FOUND_ROWS);
+        let rest = effects.intersects(Effects::ASKS_DIAGNOSTICS | Effects::ASKS_ROW_COUNT);
+        if !found && !rest {
+            return Some(about);
+        }
+        // Several statements in one may ask about each other.
+        let several = classified.shape.kind == StatementKind::Multi;
+        if rest && self.last.lost {
+            return several.then_some(about);
+        }
+        let home = match (self.pinned, self.found) {
+            (Some(slot), _) => Some(slot),
+            (None, Found::On(slot)) if !rest => Some(slot),
+            (None, _) if rest => self.last.slot,
+            (None, _) => None,
+        };
+        about.held = home.filter(|_| self.pinned.is_none());
+        // LAST_INSERT_ID() is asked with them, and is known elsewhere: to set it here would count as a statement.
+        let elsewhere = about.last_insert_id.is_some() || home == Some(Slot::Replica);
+        if rest && effects.contains(Effects::ASKS_LAST_INSERT_ID) && elsewhere {
+            if found || self.last.counted || (self.last.slot.is_some() && effects.contains(Effects::ASKS_DIAGNOSTICS)) {
+                return None;
+            }
+            about.held = None;
+            about.replay = Some(Replay { found: None, result: self.last.result || self.last.failed });
+            return Some(about);
+        }
+        match (home, self.found) {
+            (Some(_), _) if !found => {
+                if self.last.failed && !effects.contains(Effects::ASKS_DIAGNOSTICS) {
+                    about.replay = Some(Replay { found: None, result: true });
+                }
+            }
+            (Some(slot), Found::On(on)) if slot == on => {}
+            (Some(_), Found::Rows(rows)) if !rest => about.replay = Some(Replay { found: Some(rows), result: true }),
+            (None, Found::Rows(rows)) => {
+                let result = !rest || self.last.result;
+                about.replay = Some(Replay { found: found.then_some(rows), result });
+            }
+            (None, _) if !found => about.replay = Some(Replay { found: None, result: self.last.result }),
+            _ if several => {}
+            _ => return None,
+        }
+        Some(about)
     }
 
     fn plan_prepare(&mut self, raw: &RawCommand, environment: &Environment<'_>) -> Plan {
@@ -448,6 +628,9 @@ impl Session {
         let plan = self.plan_statement(classified, Request::Execute(id), ReplyKind::Results, environment);
         match plan {
             Plan::Run(mut job) => {
+                if cursor {
+                    to_primary(&mut job.route, RouteReason::PinnedCursor);
+                }
                 job.cursor = cursor;
                 job.repeatable &= !cursor;
                 Plan::Run(job)
@@ -473,6 +656,7 @@ impl Session {
         let classified = statement.classified.clone();
         match self.plan_statement(classified, Request::Statement(id), ReplyKind::Simple, environment) {
             Plan::Run(mut job) => {
+                to_primary(&mut job.route, RouteReason::PinnedLongData);
                 job.reply = None;
                 Plan::Run(job)
             }
@@ -538,6 +722,13 @@ fn is_connection_id(normalised: &str) -> bool {
     alias.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'`')
 }
 
+/// What pins a session while others of its statements may write is on the primary.
+fn to_primary(route: &mut Route, reason: RouteReason) {
+    if matches!(route.target, Target::Replica(_)) {
+        *route = Route::new(Target::Primary, reason);
+    }
+}
+
 /// Whether a statement's literals say something that `absorb` needs.
 fn needs_detail(kind: StatementKind, effects: Effects) -> bool {
     let named = Effects::GETS_LOCK
@@ -550,3 +741,6 @@ fn needs_detail(kind: StatementKind, effects: Effects) -> bool {
         | Effects::DEALLOCATES;
     matches!(kind, StatementKind::Set | StatementKind::Use | StatementKind::Kill) || effects.intersects(named)
 }
+
+#[cfg(test)]
+mod tests;

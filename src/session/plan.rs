@@ -61,6 +61,15 @@ pub enum Request {
     Statement(ClientStatementId),
 }
 
+/// What the session's previous statements left to be asked about, to be made again on another connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replay {
+    /// FOUND_ROWS(), when it is asked.
+    pub found: Option<u64>,
+    /// The last statement had a result set: ROW_COUNT() is -1, else 0.
+    pub result: bool,
+}
+
 /// A command that a server runs.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -76,9 +85,9 @@ pub struct Job {
     pub repeatable: bool,
     /// LAST_INSERT_ID() must be this: it is set first.
     pub last_insert_id: Option<u64>,
-    /// It asks about the previous statement, whose connection was given back: a statement with a result of so many rows
-    /// (None: without a result) takes its place first.
-    pub replay: Option<Option<u64>>,
+    /// It asks about the previous statement, whose connection was given back: statements that leave the same behind
+    /// take its place first.
+    pub replay: Option<Replay>,
     /// An EXECUTE that asks for a cursor.
     pub cursor: bool,
     /// The result is CONNECTION_ID() and nothing else: the client gets the id that it knows.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::{BufMut as _, BytesMut};
 
+use super::plan::Replay;
 use crate::sql::{Charset, SqlContext, SqlMode, charset_class};
 use crate::wire::command::code;
 use crate::wire::writer::{put_packet, put_with};
@@ -36,6 +37,60 @@ impl Settings {
     }
 }
 
+/// The variables that a PREPARE reads and its statement keeps.
+const PREPARED_UNDER: [&str; 6] = [
+    "sql_mode",
+    NAMES,
+    "character_set_client",
+    "character_set_connection",
+    "character_set_results",
+    "collation_connection",
+];
+
+/// What SET NAMES sets.
+const CHARSETS: [&str; 4] =
+    ["character_set_client", "character_set_connection", "character_set_results", "collation_connection"];
+
+/// Stands among the variables for the last SET NAMES: the collation that it gives to results, which their columns show,
+/// cannot be set by variables. The four variables stand beside it only where they were set later.
+const NAMES: &str = "names";
+
+impl Settings {
+    /// SET NAMES, with what stood behind it; None: something else that sets the same, reported variable by variable.
+    pub(super) fn named(&mut self, names: Option<&str>) {
+        if let Some(names) = names {
+            for variable in CHARSETS {
+                self.variables.remove(variable);
+            }
+            self.variables.insert(NAMES.into(), names.into());
+        } else {
+            self.variables.remove(NAMES);
+        }
+    }
+
+    /// `@@character_set_client`, if it was set.
+    fn client_charset(&self) -> Option<&str> {
+        let named = || self.variable(NAMES)?.split(' ').next();
+        self.variable("character_set_client").or_else(named)
+    }
+
+    /// What a statement that was prepared under these settings must be prepared under again.
+    pub(super) fn prepared_under(&self) -> impl Iterator<Item = (&str, &str)> {
+        PREPARED_UNDER.iter().filter_map(|name| self.variables.get(*name).map(|value| (*name, &**value)))
+    }
+
+    /// These settings, as far as a PREPARE reads them those of `prepared`. All else stays: `autocommit` among it, whose
+    /// change would commit a transaction.
+    #[must_use]
+    pub fn for_prepare(&self, prepared: &Self) -> Self {
+        let mut settings = self.clone();
+        settings.variables.retain(|name, _| !PREPARED_UNDER.contains(&&**name));
+        settings.variables.extend(prepared.prepared_under().map(|(name, value)| (name.into(), value.into())));
+        settings.schema.clone_from(&prepared.schema);
+        settings
+    }
+}
+
 fn unquoted(literal: &str) -> &str {
     literal.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')).unwrap_or(literal)
 }
@@ -53,19 +108,23 @@ pub struct Base {
     pub sql_mode: Box<str>,
     /// `@@autocommit`.
     pub autocommit: bool,
+    /// The server is MariaDB, not MySQL.
+    pub mariadb: bool,
     /// `@@tx_isolation` or `@@transaction_isolation`.
     pub isolation: Box<str>,
 }
 
 /// The variables that have these names on one family of servers or the other.
-pub const ISOLATION: [&str; 2] = ["tx_isolation", "transaction_isolation"];
+pub const ALIASES: [[&str; 2]; 2] = [ISOLATION, ["tx_read_only", "transaction_read_only"]];
+
+const ISOLATION: [&str; 2] = ["tx_isolation", "transaction_isolation"];
 
 impl Base {
     /// How statement text is to be read under these defaults and the session's own settings.
     #[must_use]
     pub fn context(&self, settings: &Settings) -> SqlContext {
         let mode = settings.variable("sql_mode").unwrap_or(&self.sql_mode);
-        let charset = settings.variable("character_set_client").unwrap_or(&self.character_set_client);
+        let charset = settings.client_charset().unwrap_or(&self.character_set_client);
         SqlContext { mode: SqlMode::parse(mode), charset: charset_class(charset) }
     }
 
@@ -83,8 +142,26 @@ impl Base {
     }
 }
 
-/// The setup of a fresh or reset connection: every change of state is to be reported.
-pub const TRACKING: &str = "session_track_schema=1,session_track_system_variables='*',session_track_state_change=1";
+/// The setup of a fresh or reset connection: every change of state is to be reported. For MariaDB.
+const TRACKING_MARIADB: &str = "session_track_schema=1,session_track_system_variables='*',session_track_state_change=1";
+
+/// The same for MySQL, where `*` makes every OK packet carry `statement_id` (MySQL 9.7). What is not named here is
+/// followed by the text of the SET, or pins the session.
+const TRACKING_MYSQL: &str = "session_track_schema=1,session_track_system_variables='autocommit,big_tables,\
+    character_set_client,character_set_connection,character_set_results,collation_connection,\
+    default_storage_engine,div_precision_increment,explicit_defaults_for_timestamp,foreign_key_checks,\
+    group_concat_max_len,innodb_lock_wait_timeout,interactive_timeout,lc_messages,lc_time_names,lock_wait_timeout,\
+    max_execution_time,max_heap_table_size,max_join_size,max_sort_length,net_read_timeout,net_write_timeout,\
+    optimizer_switch,sort_buffer_size,sql_auto_is_null,sql_big_selects,sql_buffer_result,sql_mode,sql_notes,\
+    sql_quote_show_create,sql_safe_updates,sql_select_limit,sql_warnings,time_zone,tmp_table_size,\
+    transaction_isolation,transaction_read_only,unique_checks,updatable_views_with_limit,wait_timeout,\
+    windowing_use_high_precision',session_track_state_change=1";
+
+/// The assignments that make a server of this family report every change of state.
+#[must_use]
+pub const fn tracking(mariadb: bool) -> &'static str {
+    if mariadb { TRACKING_MARIADB } else { TRACKING_MYSQL }
+}
 
 /// What a connection's session state is known to be.
 #[derive(Debug, Clone)]
@@ -108,8 +185,8 @@ pub struct Preamble {
     pub set: String,
     /// Then COM_INIT_DB.
     pub schema: Option<Box<[u8]>>,
-    /// Then a statement that leaves what the session's previous one left: a result of so many rows, or None.
-    pub replay: Option<Option<u64>>,
+    /// Then statements that leave what the session's previous ones left.
+    pub replay: Option<Replay>,
 }
 
 impl Preamble {
@@ -123,41 +200,38 @@ impl Preamble {
             return preamble;
         }
         let fresh = Settings { multi_statements: held.settings.multi_statements, ..Settings::default() };
-        let have = if held.known { &*held.settings } else { &fresh };
-        if !held.known {
+        // A user variable cannot be taken back: NULL would keep its old type.
+        let foreign = |name| !wanted.user_variables.contains_key(name);
+        let known = held.known && !held.settings.user_variables.keys().any(foreign);
+        let have = if known { &*held.settings } else { &fresh };
+        if !known {
             preamble.reset = true;
-            preamble.set.push_str(TRACKING);
-            // MySQL resets to the server's character set, MariaDB to the login's.
-            let base = &held.base;
-            for (name, value) in [
-                ("character_set_client", &base.character_set_client),
-                ("character_set_results", &base.character_set_results),
-                ("collation_connection", &base.collation_connection),
-            ] {
-                preamble.assign(name, &charset_literal(value));
-            }
+            preamble.set.push_str(tracking(held.base.mariadb));
         }
         if have.multi_statements != wanted.multi_statements {
             preamble.multi_statements = Some(wanted.multi_statements);
         }
+        let charsets = |settings: &Settings| settings.variables.iter().filter(|(name, _)| is_charset(name)).count();
+        // MySQL resets to the server's character set, MariaDB to the login's.
+        if preamble.reset
+            || charsets(have) != charsets(wanted)
+            || wanted.variables.iter().any(|(name, value)| is_charset(name) && have.variables.get(name) != Some(value))
+        {
+            preamble.assign_charsets(&held.base, wanted);
+        }
         if have.variables != wanted.variables {
             for name in have.variables.keys().filter(|name| !wanted.variables.contains_key(*name)) {
-                let value = held.base.default_of(name);
-                preamble.assign(name, &value);
+                if !is_charset(name) {
+                    preamble.assign(name, "DEFAULT");
+                }
             }
-            // The connection's character set resets its collation, so both are sent when either differs.
-            let charset = ["character_set_connection", "collation_connection"];
-            let charset_differs = charset.iter().any(|name| have.variables.get(*name) != wanted.variables.get(*name));
             for (name, value) in &wanted.variables {
-                if have.variables.get(name) != Some(value) || (charset_differs && charset.contains(&&**name)) {
+                if have.variables.get(name) != Some(value) && !is_charset(name) {
                     preamble.assign(name, value);
                 }
             }
         }
         if have.user_variables != wanted.user_variables {
-            for name in have.user_variables.keys().filter(|name| !wanted.user_variables.contains_key(*name)) {
-                preamble.assign_user(name, "NULL");
-            }
             for (name, value) in &wanted.user_variables {
                 if have.user_variables.get(name) != Some(value) {
                     preamble.assign_user(name, value);
@@ -175,6 +249,26 @@ impl Preamble {
         self.comma();
         // An own SESSION each: a scope keyword holds for what follows it.
         let _ = write!(self.set, "SESSION {name}={literal}");
+    }
+
+    /// All of the character sets and collations, in the order in which one does not undo the other.
+    fn assign_charsets(&mut self, base: &Base, wanted: &Settings) {
+        if let Some(names) = wanted.variables.get(NAMES) {
+            self.comma();
+            let _ = write!(self.set, "NAMES {names}");
+        } else if let Some(names) = base.names() {
+            self.comma();
+            self.set.push_str(&names);
+        } else {
+            self.assign("character_set_client", &charset_literal(&base.character_set_client));
+            self.assign("character_set_results", &charset_literal(&base.character_set_results));
+            self.assign("collation_connection", &charset_literal(&base.collation_connection));
+        }
+        for name in CHARSETS {
+            if let Some(value) = wanted.variables.get(name) {
+                self.assign(name, value);
+            }
+        }
     }
 
     fn assign_user(&mut self, name: &str, literal: &str) {
@@ -232,42 +326,43 @@ impl Preamble {
                 out.put_slice(schema);
             });
         }
-        if let Some(rows) = self.replay {
-            command(&mut |out| {
-                out.put_u8(code::QUERY);
-                match rows {
-                    None => out.put_slice(b"DO 0"),
-                    Some(0) => out.put_slice(b"SELECT 0 FROM (SELECT 0) d WHERE 0"),
-                    Some(rows) => {
-                        out.put_slice(b"SELECT 0");
-                        for _ in 1..rows {
-                            out.put_slice(b" UNION ALL SELECT 0");
-                        }
+        if let Some(Replay { found, result }) = self.replay {
+            let mut query = |text: &[u8], times: u64| {
+                command(&mut |out| {
+                    out.put_u8(code::QUERY);
+                    out.put_slice(text);
+                    for _ in 1..times {
+                        out.put_slice(b" UNION ALL SELECT 0");
                     }
-                }
-            });
+                });
+            };
+            // What names no table leaves the warnings that others left (MariaDB 10.11).
+            match found {
+                Some(0) => query(b"SELECT 0 FROM (SELECT 0) d WHERE 0", 1),
+                Some(rows) => query(b"SELECT 0 FROM (SELECT 0) d", rows),
+                None if result => query(b"SELECT 0 FROM (SELECT 0) d", 1),
+                None => query(b"DO (SELECT 0 FROM (SELECT 0) d)", 1),
+            }
+            if found.is_some() && !result {
+                query(b"DO 0", 1);
+            }
         }
         replies
     }
 }
 
 impl Base {
-    fn default_of(&self, variable: &str) -> String {
-        match variable {
-            "character_set_client" => charset_literal(&self.character_set_client),
-            "character_set_results" => charset_literal(&self.character_set_results),
-            "collation_connection" | "character_set_connection" => {
-                // The collation brings its character set with it.
-                if variable == "collation_connection" {
-                    charset_literal(&self.collation_connection)
-                } else {
-                    let charset = self.collation_connection.split('_').next().unwrap_or("utf8mb4");
-                    charset_literal(charset)
-                }
-            }
-            _ => "DEFAULT".to_owned(),
-        }
+    /// The SET NAMES that brings back what a login set, if one does.
+    fn names(&self) -> Option<String> {
+        let (charset, collation) = (&self.character_set_client, &self.collation_connection);
+        let belongs = collation.strip_prefix(&**charset).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'));
+        (*charset == self.character_set_results && !charset.is_empty() && belongs)
+            .then(|| format!("NAMES {charset} COLLATE {collation}"))
     }
+}
+
+fn is_charset(variable: &str) -> bool {
+    variable == NAMES || CHARSETS.contains(&variable)
 }
 
 fn charset_literal(name: &str) -> String {
@@ -339,6 +434,7 @@ mod tests {
             collation_connection: "utf8mb4_general_ci".into(),
             sql_mode: "".into(),
             autocommit: true,
+            mariadb: true,
             isolation: "REPEATABLE-READ".into(),
         })
     }
@@ -379,7 +475,7 @@ mod tests {
         let held = ConnectionState { base: base(), settings: wanted(&[("sql_mode", "'ANSI'")], None), known: false };
         let preamble = Preamble::between(&held, &wanted(&[], None));
         assert!(preamble.reset);
-        assert!(preamble.set.starts_with(TRACKING));
+        assert!(preamble.set.starts_with(tracking(true)));
         assert!(!preamble.set.contains("sql_mode"));
     }
 
@@ -388,7 +484,7 @@ mod tests {
         let mut settings = Settings::default();
         settings.user_variables.insert("a".into(), "1".into());
         let held = ConnectionState { base: base(), settings: Arc::new(settings), known: true };
-        assert_eq!(Preamble::between(&held, &wanted(&[], None)).set, "@`a`=NULL");
+        assert!(Preamble::between(&held, &wanted(&[], None)).reset);
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl StatementKey {
         };
         write(text);
         write(settings.schema.as_deref().unwrap_or_default());
-        for (name, value) in &settings.variables {
+        for (name, value) in settings.prepared_under() {
             write(name.as_bytes());
             write(value.as_bytes());
         }

@@ -12,7 +12,7 @@ use super::lexer::{Kind, Token, Tokens};
 use super::render;
 use super::scan::{Declared, Findings, Scan, text};
 use super::shape::{
-    Charset, Classified, Detail, Effects, Fingerprint, Hint, PrimaryCause, Shape, SqlMode, StatementKind, TableName,
+    Charset, Classified, Detail, Effects, Hint, PrimaryCause, Shape, SqlMode, StatementKind, TableName,
 };
 use super::shapes::Shapes;
 use super::tree;
@@ -56,6 +56,7 @@ impl Classifier {
             culprit: "".into(),
             effects: Effects::OPAQUE,
             tables: Vec::new(),
+            fingerprint: fingerprint::fingerprint(b""),
             normalised: "".into(),
         };
         Self {
@@ -77,18 +78,18 @@ impl Classifier {
             };
         if !readable {
             scratch.clear();
-            let fingerprint = fingerprint::hash(scratch, context, false, self.keys);
+            let key = fingerprint::hash(scratch, context, false, self.keys);
             let shape = Arc::clone(&self.unreadable);
-            return Classified { shape, fingerprint, hint: Hint::default(), detail: Detail::None };
+            return Classified { shape, key, hint: Hint::default(), detail: Detail::None };
         }
         let normalised = fingerprint::normalise(sql, context, scratch);
-        let fingerprint: Fingerprint = fingerprint::hash(scratch, context, normalised.weird, self.keys);
-        let shape = self.shapes.get(fingerprint, || {
+        let key = fingerprint::hash(scratch, context, normalised.weird, self.keys);
+        let shape = self.shapes.get(key, || {
             let verdict = self.verdict(sql, context.mode, normalised.executable, normalised.weird);
             shape(verdict, scratch)
         });
         let detail = detail::of(sql, context, &shape);
-        Classified { shape, fingerprint, hint: normalised.hint, detail }
+        Classified { shape, key, hint: normalised.hint, detail }
     }
 
     /// How often a shape was known.
@@ -292,6 +293,7 @@ fn shape(verdict: Verdict, normalised: &[u8]) -> Shape {
         culprit,
         effects: verdict.effects,
         tables: verdict.tables,
+        fingerprint: fingerprint::fingerprint(normalised),
         normalised: String::from_utf8_lossy(kept).into(),
     }
 }

@@ -12,7 +12,7 @@ use super::SqlContext;
 use super::functions;
 use super::hint;
 use super::lexer::{Kind, Lexer, Token};
-use super::shape::{Charset, Fingerprint, Hint};
+use super::shape::{Charset, Fingerprint, Hint, ShapeKey};
 
 /// Rows nested deeper than this are not collapsed.
 const DEPTH: usize = 32;
@@ -107,8 +107,8 @@ pub(super) fn normalise(sql: &[u8], context: SqlContext, out: &mut Vec<u8>) -> N
     normalised
 }
 
-/// The hash of a normalised text. The text is `out` on return as well.
-pub(super) fn hash(out: &mut Vec<u8>, context: SqlContext, weird: bool, keys: [u64; 2]) -> Fingerprint {
+/// The key of a normalised text. The text is `out` on return as well.
+pub(super) fn hash(out: &mut Vec<u8>, context: SqlContext, weird: bool, keys: [u64; 2]) -> ShapeKey {
     let charset = match context.charset {
         Charset::AsciiSafe => 0,
         Charset::Multibyte => 8,
@@ -123,7 +123,13 @@ pub(super) fn hash(out: &mut Vec<u8>, context: SqlContext, weird: bool, keys: [u
     out.push(charset | mode);
     hasher.write(out);
     out.pop();
-    Fingerprint(hasher.finish128().as_u128())
+    ShapeKey(hasher.finish128().as_u128())
+}
+
+/// What a normalised text is known by outside this process: the first half of its SHA-256.
+pub(super) fn fingerprint(normalised: &[u8]) -> Fingerprint {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, normalised);
+    Fingerprint(digest.as_ref().first_chunk().map_or(0, |half| u128::from_be_bytes(*half)))
 }
 
 /// One blank between two tokens, where they need it.

@@ -35,5 +35,5 @@ pub use classify::{Classifier, SqlContext};
 pub use scan::is_server_schema;
 pub use shape::{
     Assignment, Charset, Classified, Detail, Effects, Fingerprint, Hint, KillTarget, PrimaryCause, Scope, Shape,
-    SqlMode, StatementKind, TableName, Value,
+    ShapeKey, SqlMode, StatementKind, TableName, Value,
 };

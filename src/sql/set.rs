@@ -23,6 +23,9 @@ pub(super) fn assignments(tokens: &[Token<'_>]) -> Option<Vec<Assignment>> {
     }
 }
 
+/// Variables that `SET @@x = ...` sets for the next transaction only.
+const NEXT_TRANSACTION: [&str; 4] = ["transaction_isolation", "tx_isolation", "transaction_read_only", "tx_read_only"];
+
 struct Reader<'t, 'a> {
     rest: &'t [Token<'a>],
     /// The scope of the latest keyword, which assignments without one inherit.
@@ -111,6 +114,7 @@ impl<'t, 'a> Reader<'t, 'a> {
                 let (scope, name) = match name.split_once('.') {
                     Some(("session" | "local", name)) => (Scope::Session, name.to_owned()),
                     Some(("global" | "persist" | "persist_only", name)) => (Scope::Global, name.to_owned()),
+                    _ if NEXT_TRANSACTION.contains(&&*name) => (Scope::NextTransaction, name),
                     _ => (Scope::Session, name),
                 };
                 self.equals()?;

@@ -28,9 +28,15 @@ pub enum Charset {
     Unreadable,
 }
 
-/// A keyed 128-bit hash of the normalised text, the SQL mode and the charset class.
+/// What a statement's normalised text is known by: in rules, `explain`, logs; the same in every process. 128 bits of
+/// SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint(pub u128);
+
+/// What a shape is known by in the cache: a keyed 128-bit hash of the normalised text, the SQL mode and the charset class,
+/// so that nobody can make two texts share a verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ShapeKey(pub u128);
 
 /// What a statement is, by its leading keywords. Closed: a new kind makes the compiler list the places to think about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -239,6 +245,8 @@ pub struct Shape {
     pub effects: Effects,
     /// The tables it names, where `sqlparser` could tell; at most 64.
     pub tables: Vec<TableName>,
+    /// What the normalised text is known by.
+    pub fingerprint: Fingerprint,
     /// The normalised text, for rules and top lists; at most 2 KiB.
     pub normalised: Box<str>,
 }
@@ -248,8 +256,8 @@ pub struct Shape {
 pub struct Classified {
     /// Its shape.
     pub shape: Arc<Shape>,
-    /// Its fingerprint.
-    pub fingerprint: Fingerprint,
+    /// Its shape's key in the cache.
+    pub key: ShapeKey,
     /// Its hint.
     pub hint: Hint,
     /// What its literals say.
@@ -308,6 +316,9 @@ pub struct Assignment {
 pub enum Scope {
     /// The session's (also `LOCAL`, `@@x`, `@@session.x`, and no scope at all).
     Session,
+    /// `@@x` without a scope, for the isolation level and access mode: the next transaction's only (MySQL's manual, SET
+    /// TRANSACTION; MariaDB 10.11 does the same).
+    NextTransaction,
     /// GLOBAL, PERSIST, PERSIST_ONLY.
     Global,
     /// `@x`.

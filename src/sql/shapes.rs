@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use quick_cache::UnitWeighter;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 
-use super::shape::{Fingerprint, Shape};
+use super::shape::{Shape, ShapeKey};
 
-/// Fingerprints are keyed hashes: half of one is as good a hash as any.
+/// Keys are keyed hashes: half of one is as good a hash as any.
 #[derive(Default)]
 pub(super) struct Half(u64);
 
@@ -27,7 +27,7 @@ impl Hasher for Half {
 type Key = u128;
 type Inner = Cache<Key, Arc<Shape>, UnitWeighter, BuildHasherDefault<Half>, DefaultLifecycle<Key, Arc<Shape>>>;
 
-/// Shapes by fingerprint.
+/// Shapes by key.
 pub(super) struct Shapes {
     cache: Inner,
     hits: AtomicU64,
@@ -43,15 +43,15 @@ impl Shapes {
         Self { cache, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
     }
 
-    /// The shape of this fingerprint, made by `make` at first sight.
-    pub(super) fn get(&self, fingerprint: Fingerprint, make: impl FnOnce() -> Shape) -> Arc<Shape> {
-        if let Some(shape) = self.cache.get(&fingerprint.0) {
+    /// The shape of this key, made by `make` at first sight.
+    pub(super) fn get(&self, key: ShapeKey, make: impl FnOnce() -> Shape) -> Arc<Shape> {
+        if let Some(shape) = self.cache.get(&key.0) {
             self.hits.fetch_add(1, Ordering::Relaxed);
             return shape;
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
         let shape = Arc::new(make());
-        self.cache.insert(fingerprint.0, Arc::clone(&shape));
+        self.cache.insert(key.0, Arc::clone(&shape));
         shape
     }
 

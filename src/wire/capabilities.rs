@@ -46,7 +46,8 @@ macro_rules! flags {
 
 flags! {
     /// What a client or a server can do; both sides' flags together decide the form of packets.
-    Capabilities(u32) {
+    /// Those from bit 32 on are MariaDB's own, which it sends in another place and only when LONG_PASSWORD is not set.
+    Capabilities(u64) {
         /// Unset by MariaDB in its greeting: its extended capabilities follow.
         LONG_PASSWORD = 0,
         /// Affected rows are those found, not those changed.
@@ -111,6 +112,8 @@ flags! {
         SSL_VERIFY_SERVER_CERT = 30,
         /// Client side only.
         REMEMBER_OPTIONS = 31,
+        /// MariaDB: column definitions carry the type's name and format (JSON, UUID, INET6, geometries).
+        EXTENDED_METADATA = 35,
     }
 }
 
@@ -138,7 +141,8 @@ impl Capabilities {
             | Self::CONNECT_ATTRS.0
             | Self::PLUGIN_AUTH_LENENC.0
             | Self::SESSION_TRACK.0
-            | Self::DEPRECATE_EOF.0,
+            | Self::DEPRECATE_EOF.0
+            | Self::EXTENDED_METADATA.0,
     );
 
     /// Those of a client that change how a server reads statements or writes results: equal on both sides, and part
@@ -152,8 +156,25 @@ impl Capabilities {
             | Self::INTERACTIVE.0
             | Self::MULTI_RESULTS.0
             | Self::PS_MULTI_RESULTS.0
-            | Self::DEPRECATE_EOF.0,
+            | Self::DEPRECATE_EOF.0
+            | Self::EXTENDED_METADATA.0,
     );
+
+    /// From the two fields of a packet. `extended` counts only beside a `basic` without LONG_PASSWORD, MariaDB's sign.
+    #[must_use]
+    pub const fn from_fields(basic: u32, extended: u32) -> Self {
+        // `as` only widens; `From` is not const.
+        let basic = Self(basic as u64);
+        if basic.contains(Self::LONG_PASSWORD) { basic } else { Self(basic.0 | (extended as u64) << 32) }
+    }
+
+    /// The two fields of a packet. With any of MariaDB's own, LONG_PASSWORD must not be set, or they are not read.
+    #[must_use]
+    pub const fn to_fields(self) -> (u32, u32) {
+        let [a, b, c, d, e, f, g, h] = self.0.to_le_bytes();
+        let (basic, extended) = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));
+        if extended == 0 { (basic, 0) } else { (basic & !1, extended) }
+    }
 }
 
 flags! {

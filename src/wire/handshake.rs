@@ -20,8 +20,6 @@ pub struct Greeting {
     pub nonce: [u8; NONCE_LEN],
     /// What the server can do.
     pub capabilities: Capabilities,
-    /// MariaDB's further capabilities; 0 from others.
-    pub mariadb_capabilities: u32,
     /// The server's default collation, low byte.
     pub collation: u8,
     /// Status flags.
@@ -48,11 +46,10 @@ impl Greeting {
         let collation = reader.u8()?;
         let status = Status(reader.u16()?);
         let high = reader.u16()?;
-        let capabilities = Capabilities(u32::from(low) | u32::from(high) << 16);
         let nonce_len = usize::from(reader.u8()?);
         reader.take(6)?;
         let extended = reader.u32()?;
-        let mariadb_capabilities = if capabilities.contains(Capabilities::LONG_PASSWORD) { 0 } else { extended };
+        let capabilities = Capabilities::from_fields(u32::from(low) | u32::from(high) << 16, extended);
         let mut nonce = [0; NONCE_LEN];
         let second = reader.take(nonce_len.saturating_sub(8).max(13))?;
         for (place, byte) in nonce.iter_mut().zip(first.iter().chain(second)) {
@@ -65,7 +62,7 @@ impl Greeting {
         } else {
             String::new()
         };
-        Ok(Self { version, thread_id, nonce, capabilities, mariadb_capabilities, collation, status, plugin })
+        Ok(Self { version, thread_id, nonce, capabilities, collation, status, plugin })
     }
 
     /// The payload.
@@ -79,14 +76,15 @@ impl Greeting {
         let (first, second) = self.nonce.split_at_checked(8).unwrap_or_default();
         out.put_slice(first);
         out.put_u8(0);
-        let [a, b, c, d] = self.capabilities.0.to_le_bytes();
+        let (basic, extended) = self.capabilities.to_fields();
+        let [a, b, c, d] = basic.to_le_bytes();
         out.put_slice(&[a, b]);
         out.put_u8(self.collation);
         out.put_u16_le(self.status.0);
         out.put_slice(&[c, d]);
         out.put_u8(21);
         out.put_slice(&[0; 6]);
-        out.put_u32_le(self.mariadb_capabilities);
+        out.put_u32_le(extended);
         out.put_slice(second);
         out.put_u8(0);
         out.put_slice(self.plugin.as_bytes());
@@ -123,13 +121,14 @@ impl HandshakeResponse {
     /// When it is cut off, or of the protocol before 4.1.
     pub fn parse(payload: &[u8], offered: Capabilities) -> Result<Self, ProtocolError> {
         let mut reader = Reader::new("handshake response", payload);
-        let capabilities = Capabilities(reader.u32()?) & offered;
-        if !capabilities.contains(Capabilities::PROTOCOL_41) {
+        let basic = reader.u32()?;
+        if !Capabilities::from_fields(basic, 0).contains(Capabilities::PROTOCOL_41) {
             return Err(reader.malformed("the client speaks a protocol older than 4.1"));
         }
         let max_packet = reader.u32()?;
         let collation = u16::from(reader.u8()?);
-        reader.take(23)?;
+        reader.take(19)?;
+        let capabilities = Capabilities::from_fields(basic, reader.u32()?) & offered;
         let user = reader.until_nul()?.to_vec();
         let auth_response = if capabilities.contains(Capabilities::PLUGIN_AUTH_LENENC) {
             reader.lenenc_bytes()?.to_vec()
@@ -167,10 +166,12 @@ impl HandshakeResponse {
     #[must_use]
     pub fn encode(&self) -> BytesMut {
         let mut out = BytesMut::with_capacity(128);
-        out.put_u32_le(self.capabilities.0);
+        let (basic, extended) = self.capabilities.to_fields();
+        out.put_u32_le(basic);
         out.put_u32_le(self.max_packet);
         out.put_u8(self.collation.to_le_bytes()[0]);
-        out.put_slice(&[0; 23]);
+        out.put_slice(&[0; 19]);
+        out.put_u32_le(extended);
         out.put_slice(&self.user);
         out.put_u8(0);
         if self.capabilities.contains(Capabilities::PLUGIN_AUTH_LENENC) {
@@ -290,7 +291,6 @@ mod tests {
             thread_id: 77,
             nonce: *b"abcdefghijklmnopqrst",
             capabilities: Capabilities::OFFERED.without(Capabilities::LONG_PASSWORD),
-            mariadb_capabilities: 0x1D,
             collation: 45,
             status: Status::AUTOCOMMIT,
             plugin: "mysql_native_password".into(),
@@ -309,7 +309,7 @@ mod tests {
     #[test]
     fn login_round_trip() {
         let login = HandshakeResponse {
-            capabilities: Capabilities::OFFERED,
+            capabilities: Capabilities::OFFERED.without(Capabilities::EXTENDED_METADATA),
             max_packet: 1 << 24,
             collation: 45,
             user: b"app".to_vec(),
@@ -318,7 +318,13 @@ mod tests {
             plugin: Some("caching_sha2_password".into()),
             attributes: b"\x03_os\x05Linux".to_vec(),
         };
-        assert_eq!(HandshakeResponse::parse(&login.encode(), Capabilities::OFFERED), Ok(login));
+        assert_eq!(HandshakeResponse::parse(&login.encode(), Capabilities::OFFERED), Ok(login.clone()));
+        // MariaDB's own capabilities are read only without LONG_PASSWORD, so that one goes when there are any.
+        let mariadb = HandshakeResponse { capabilities: Capabilities::OFFERED, ..login };
+        let read = HandshakeResponse::parse(&mariadb.encode(), Capabilities::OFFERED).unwrap();
+        assert_eq!(read.capabilities, Capabilities::OFFERED.without(Capabilities::LONG_PASSWORD));
+        let plain = HandshakeResponse::parse(&mariadb.encode(), Capabilities::OFFERED & Capabilities(0xFFFF_FFFF));
+        assert!(!plain.unwrap().capabilities.contains(Capabilities::EXTENDED_METADATA));
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! Bytes read from a peer, and the packets in them. Knows framing, nothing of content.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 
 use super::ProtocolError;
 use super::header::{HEADER_LEN, MAX_PAYLOAD, PacketHeader};
@@ -102,7 +102,13 @@ impl Inbox {
 
     /// Call when [`Self::scanned`] was forwarded, or is not wanted.
     pub fn forwarded(&mut self) {
-        let _ = self.split_scanned();
+        // No split: that would make the buffer a shared one, and count its holders at every reply.
+        if self.scanned >= self.buf.len() {
+            self.buf.clear();
+        } else {
+            self.buf.advance(self.scanned);
+        }
+        self.scanned = 0;
     }
 
     fn split_scanned(&mut self) -> BytesMut {
@@ -205,7 +211,7 @@ impl CommandReader {
             }
             self.expected = self.expected.wrapping_add(1);
             let mut payload = packet.clone();
-            bytes::Buf::advance(&mut payload, HEADER_LEN.min(packet.len()));
+            payload.advance(HEADER_LEN.min(packet.len()));
             if header.payload_len == MAX_PAYLOAD {
                 self.parts.extend_from_slice(&payload);
                 continue;

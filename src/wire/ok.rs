@@ -39,12 +39,10 @@ impl<'a> OkPacket<'a> {
         let warnings = reader.u16()?;
         let (info, state): (&[u8], &[u8]) = if reader.is_empty() {
             (&[], &[])
-        } else if session_track {
-            let info = reader.lenenc_bytes()?;
-            let changed = status.contains(Status::SESSION_STATE_CHANGED) && !reader.is_empty();
-            (info, if changed { reader.lenenc_bytes()? } else { &[] })
         } else {
-            (reader.lenenc_bytes()?, &[])
+            let info = reader.lenenc_bytes()?;
+            let changed = session_track && status.contains(Status::SESSION_STATE_CHANGED) && !reader.is_empty();
+            (info, if changed { reader.lenenc_bytes()? } else { &[] })
         };
         Ok(Self { affected_rows, last_insert_id, status, warnings, info, state })
     }
@@ -87,8 +85,8 @@ impl<'a> OkPacket<'a> {
             put_lenenc(out, self.last_insert_id);
             out.put_u16_le(status.0);
             out.put_u16_le(self.warnings);
-            // Length-encoded also without SESSION_TRACK, whatever the page says (MariaDB 10.11, MySQL 9.7).
-            if !state.is_empty() || !self.info.is_empty() {
+            // Also without SESSION_TRACK its length stands before it, whatever the documentation says: mysqlnd reads it.
+            if !self.info.is_empty() || !state.is_empty() {
                 put_lenenc_bytes(out, self.info);
             }
             if !state.is_empty() {
@@ -127,16 +125,17 @@ pub fn put_eof(out: &mut BytesMut, sequence: u8, status: Status, capabilities: C
 mod tests {
     use super::*;
 
-    // "UPDATE t SET a=1" with SESSION_TRACK agreed, from MariaDB 10.11: info is length-encoded.
+    // "UPDATE t SET a=1" from MariaDB 10.11, with SESSION_TRACK agreed and without: info is length-encoded.
     const UPDATE: &[u8] = b"\x00\x01\x00\x02\x00\x00\x00\x28Rows matched: 1  Changed: 1  Warnings: 0";
 
     #[test]
-    fn info_keeps_its_length_for_a_client_without_session_track() {
+    fn info_has_its_length_with_and_without_session_track() {
         let ok = OkPacket::parse(UPDATE, true).unwrap();
         assert_eq!((ok.affected_rows, ok.status, ok.info.len()), (1, Status::AUTOCOMMIT, 40));
         let mut out = BytesMut::new();
         ok.encode(&mut out, 1, 0, None).unwrap();
         assert_eq!(&out[4..], UPDATE);
+        assert_eq!(OkPacket::parse(UPDATE, false), Ok(ok));
         out.clear();
         ok.encode(&mut out, 1, 0, Some(&TrackFilter::default())).unwrap();
         assert_eq!(&out[4..], UPDATE);

@@ -186,7 +186,6 @@ fn greeting() -> Vec<u8> {
         thread_id: 9,
         nonce: *b"abcdefghijklmnopqrst",
         capabilities: Capabilities::OFFERED.without(Capabilities::LONG_PASSWORD),
-        mariadb_capabilities: 0,
         collation: 45,
         status: Status::AUTOCOMMIT,
         plugin: "mysql_native_password".into(),

@@ -7,13 +7,15 @@ pub mod fake;
 pub mod raw;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, OptsBuilder};
 use pointsman::app::{self, RunningProxy};
+use pointsman::cluster::Flavor;
 use pointsman::config::{NoVariables, Source, parse};
-use pointsman::sandbox::{APP, Account, Binaries, MONITOR, OTHER, Sandbox, SandboxOptions};
+use pointsman::sandbox::{APP, Account, Binaries, MONITOR, OTHER, Sandbox, SandboxError, SandboxOptions};
 
 /// Servers, and a proxy in front of them.
 pub struct Stage {
@@ -21,23 +23,46 @@ pub struct Stage {
     pub proxy: RunningProxy,
 }
 
-/// Servers with general logs, or None after having said why not.
+/// MariaDB servers with general logs, or None after having said why not.
 pub async fn servers(replicas: usize) -> Option<Sandbox> {
-    if let Err(error) = Binaries::find(None) {
-        skip(&error);
-        return None;
-    }
-    let options = SandboxOptions { replicas, general_log: true, ..SandboxOptions::default() };
+    servers_of(Flavor::MariaDb, replicas, &[]).await
+}
+
+/// Servers of this family with general logs and these further options, or None after having said why not.
+pub async fn servers_of(flavor: Flavor, replicas: usize, extra: &[&str]) -> Option<Sandbox> {
+    let extra = extra.iter().map(|option| (*option).to_owned()).collect();
+    start(flavor, SandboxOptions { replicas, general_log: true, extra, ..SandboxOptions::default() }).await
+}
+
+/// Servers of this family, or None after having said why not.
+pub async fn start(flavor: Flavor, options: SandboxOptions) -> Option<Sandbox> {
+    let binaries = match binaries(flavor) {
+        Ok(binaries) => binaries,
+        Err(error) => {
+            // A machine that tests for others must have it: a skip would hide that nothing was tested.
+            let must = flavor == Flavor::MariaDb && std::env::var_os("CI").is_some();
+            assert!(!must, "{error}");
+            eprintln!("skipped: no {flavor:?} server here ({error})");
+            return None;
+        }
+    };
+    let options = SandboxOptions { binaries: Some(binaries), ..options };
     Some(Sandbox::start(options).await.expect("private servers"))
+}
+
+/// MySQL's programs are where scripts/get-mysql.sh puts them, or installed.
+fn binaries(flavor: Flavor) -> Result<Binaries, SandboxError> {
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
+    match flavor {
+        Flavor::MySql => Binaries::find_at(&target.join("mysql/bin"), flavor).or_else(|_| Binaries::find(Some(flavor))),
+        Flavor::MariaDb | Flavor::Unknown => Binaries::find(Some(flavor)),
+    }
 }
 
 /// Servers that write no general log, for those who measure.
 pub async fn servers_without_log(replicas: usize) -> Option<Sandbox> {
-    if let Err(error) = Binaries::find(None) {
-        skip(&error);
-        return None;
-    }
-    Some(Sandbox::start(SandboxOptions { replicas, ..SandboxOptions::default() }).await.expect("private servers"))
+    start(Flavor::MariaDb, SandboxOptions { replicas, ..SandboxOptions::default() }).await
 }
 
 /// The configuration for these servers, with `extra` sections (TOML) behind it.
@@ -78,9 +103,23 @@ pub async fn proxy_of(text: &str) -> RunningProxy {
 
 /// Servers with so many replicas, and a proxy with `extra` configuration.
 pub async fn stage(replicas: usize, extra: &str) -> Option<Stage> {
-    let servers = servers(replicas).await?;
+    stage_on(Flavor::MariaDb, replicas, extra).await
+}
+
+/// The same on servers of this family.
+pub async fn stage_on(flavor: Flavor, replicas: usize, extra: &str) -> Option<Stage> {
+    let servers = servers_of(flavor, replicas, &[]).await?;
     let proxy = proxy(&servers, extra).await;
     Some(Stage { servers, proxy })
+}
+
+/// Makes of each `async fn name(flavor: Flavor)` a test on MariaDB and one on MySQL.
+#[macro_export]
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod mariadb { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $name() { super::$name(pointsman::cluster::Flavor::MariaDb).await; })* }
+        mod mysql { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $name() { super::$name(pointsman::cluster::Flavor::MySql).await; })* }
+    };
 }
 
 impl Stage {
@@ -157,9 +196,4 @@ pub async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut()
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     panic!("not within ten seconds: {what}");
-}
-
-/// Says why a test is skipped.
-pub fn skip(error: &dyn std::fmt::Display) {
-    eprintln!("skipped: no database server is installed ({error})");
 }

@@ -182,7 +182,7 @@ impl Raw {
                 [0xFE, rest @ ..] => {
                     let end = rest.iter().position(|byte| *byte == 0).unwrap();
                     plugin = String::from_utf8(rest[..end].to_vec()).unwrap();
-                    nonce = rest[end + 1..].split(|byte| *byte == 0).next().unwrap().to_vec();
+                    nonce = rest[end + 1..].strip_suffix(&[0]).unwrap_or_else(|| &rest[end + 1..]).to_vec();
                     let proof = scramble(&plugin, password, &nonce);
                     self.answer(&proof).await;
                 }

@@ -1,0 +1,116 @@
+//! Figures of paired rounds, side by side.
+
+use serde_json::json;
+
+use super::stage::Via;
+use super::sysbench::Run;
+
+/// One load over all rounds; each round has every way once, one after the other, so that they are paired.
+pub(crate) struct Figures {
+    pub(crate) name: String,
+    /// What a "query" is here.
+    pub(crate) unit: &'static str,
+    pub(crate) rounds: Vec<Vec<(Via, Run)>>,
+}
+
+/// Least, median, greatest.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spread {
+    pub(crate) min: f64,
+    pub(crate) median: f64,
+    pub(crate) max: f64,
+}
+
+impl Spread {
+    pub(crate) fn of(mut values: Vec<f64>) -> Option<Self> {
+        values.sort_by(f64::total_cmp);
+        let (min, max) = (*values.first()?, *values.last()?);
+        let (low, high) = (values.get((values.len() - 1) / 2)?, values.get(values.len() / 2)?);
+        Some(Self { min, median: f64::midpoint(*low, *high), max })
+    }
+}
+
+impl Figures {
+    fn spread(&self, via: Via, figure: impl Fn(&Run) -> f64) -> Option<Spread> {
+        let runs = self.rounds.iter().flatten().filter(|(of, _)| *of == via);
+        Spread::of(runs.map(|(_, run)| figure(run)).collect())
+    }
+
+    /// The figure of `via` divided by that of `to` in the same round.
+    pub(crate) fn ratio(&self, via: Via, to: Via, figure: impl Fn(&Run) -> f64) -> Option<Spread> {
+        let of = |round: &[(Via, Run)], via| round.iter().find(|(of, _)| *of == via).map(|(_, run)| figure(run));
+        let ratio = |round: &Vec<(Via, Run)>| {
+            let (ours, theirs) = (of(round, via)?, of(round, to)?);
+            (theirs > 0.0).then_some(ours / theirs)
+        };
+        Spread::of(self.rounds.iter().filter_map(ratio).collect())
+    }
+
+    /// The head of the table.
+    pub(crate) fn head() -> String {
+        format!(
+            "{:<28} {:<18} {:>9} {:>17} {:>7} {:>7} {:>7} {:>7} {:>13} {:>6} {:>6} {:>7} {:>8}\n",
+            "load",
+            "through",
+            "per s",
+            "(min-max)",
+            "/direct",
+            "/haprox",
+            "p50 ms",
+            "p99 ms",
+            "CPU us (range)",
+            "user",
+            "system",
+            "CPU/hap",
+            "unit"
+        )
+    }
+
+    /// Its lines of the table.
+    pub(crate) fn lines(&self) -> String {
+        let mut text = String::new();
+        for via in Via::ALL {
+            let Some(rate) = self.spread(via, |run| run.rate) else { continue };
+            let median = |figure: fn(&Run) -> f64| self.spread(via, figure).map_or(0.0, |spread| spread.median);
+            let ratio = |to, figure: fn(&Run) -> f64| {
+                let ratio = self.ratio(via, to, figure).filter(|_| via != to && via != Via::Direct);
+                ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{:.2}", ratio.median))
+            };
+            let cpu = self.spread(via, |run| run.user + run.system).filter(|cpu| cpu.max > 0.0);
+            let digits = if self.unit == "row" { 3 } else { 1 };
+            let range = cpu.map_or_else(
+                || "-".to_owned(),
+                |cpu| format!("{:.digits$} ({:.digits$}-{:.digits$})", cpu.median, cpu.min, cpu.max),
+            );
+            text += &format!(
+                "{:<28} {:<18} {:>9.0} {:>17} {:>7} {:>7} {:>7.2} {:>7.2} {:>13} {:>6.digits$} {:>6.digits$} {:>7} {:>8}\n",
+                self.name,
+                via.name(),
+                rate.median,
+                format!("({:.0}-{:.0})", rate.min, rate.max),
+                ratio(Via::Direct, |run| run.rate),
+                ratio(Via::HaProxy, |run| run.rate),
+                median(|run| run.p50),
+                median(|run| run.p99),
+                range,
+                median(|run| run.user),
+                median(|run| run.system),
+                ratio(Via::HaProxy, |run| run.user + run.system),
+                self.unit,
+            );
+        }
+        text
+    }
+
+    /// All runs.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        let run = |(via, run): &(Via, Run)| {
+            json!({
+                "through": via.name(), "per_second": run.rate, "p50_ms": run.p50, "p99_ms": run.p99,
+                "cpu_user_us": run.user, "cpu_system_us": run.system,
+            })
+        };
+        let rounds: Vec<Vec<_>> = self.rounds.iter().map(|round| round.iter().map(run).collect()).collect();
+        json!({ "load": self.name, "unit": self.unit, "rounds": rounds })
+    }
+}

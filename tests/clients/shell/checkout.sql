@@ -1,0 +1,15 @@
+BEGIN;
+SELECT id, stock, price FROM products WHERE id = 3 FOR UPDATE;
+UPDATE products SET stock = stock - 2 WHERE id = 3;
+INSERT INTO orders (customer_id, total, placed_at, attributes, note) VALUES (7, 39.98, '2024-12-24 18:00:00.5', '{"gift": "🎁"}', NULL);
+INSERT INTO items (order_id, position, product_id, quantity, price) VALUES (LAST_INSERT_ID(), 1, 3, 2, 19.99);
+SELECT LAST_INSERT_ID() AS last_id;
+COMMIT;
+SELECT 'bought' AS phase, orders.* FROM orders WHERE customer_id = 7 ORDER BY id DESC LIMIT 2;
+SELECT 'bought' AS phase, items.* FROM items WHERE order_id = LAST_INSERT_ID();
+START TRANSACTION;
+UPDATE products SET stock = stock - 2 WHERE id = 3;
+INSERT INTO orders (customer_id, total, placed_at) VALUES (7, 39.98, '2024-12-24 18:00:00.5');
+ROLLBACK;
+SELECT 'returned' AS phase, COUNT(*), MAX(id) FROM orders WHERE customer_id = 7;
+SELECT 'returned' AS phase, stock FROM products WHERE id = 3;
