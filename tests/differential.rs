@@ -679,8 +679,7 @@ impl Ground {
             "[routing]\nconsistency='{consistency}'\nsticky_window='1h'\nmax_lag='1h'\nread_functions=['read_max']\n\
              [pools]\nsize={SESSIONS}\nwait_timeout='2s'\n"
         );
-        let proxy = support::proxy(&self.servers, &extra).await;
-        proxy
+        support::proxy(&self.servers, &extra).await
     }
 
     /// The fewest steps that still differ, found by leaving out ever smaller parts.

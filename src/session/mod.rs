@@ -653,7 +653,7 @@ impl Session {
         Plan::Close(statement.alone.then_some(statement.key))
     }
 
-    fn plan_statement_reset(&mut self, id: ClientStatementId) -> Plan {
+    fn plan_statement_reset(&self, id: ClientStatementId) -> Plan {
         let Some(statement) = self.statements.get(id) else {
             return Self::unknown_statement(id, "mysqld_stmt_reset");
         };
