@@ -560,8 +560,10 @@ impl Session {
             return;
         }
         let diagnostics = outcome.warnings > 0 || outcome.error.is_some();
-        let asked = diagnostics || outcome.affected_rows > 0 || self.found == Found::On(slot);
-        let (counted, failed) = (outcome.affected_rows > 0, outcome.error.is_some());
+        // Of several results only the connection knows what the last one was.
+        let several = effects.contains(Effects::OPAQUE) || job.kind() == Some(StatementKind::Multi);
+        let (counted, failed) = (outcome.affected_rows > 0 || several, outcome.error.is_some());
+        let asked = diagnostics || counted || self.found == Found::On(slot);
         self.last = Last { slot: asked.then_some(slot), result, counted, failed, lost: false };
     }
 

@@ -452,6 +452,7 @@ impl Session {
         let shape = &*classified.shape;
         let lasting = Effects::GETS_LOCK
             | Effects::RELEASES_LOCK
+            | Effects::SETS_LAST_INSERT_ID
             | Effects::CREATES_TEMPORARY
             | Effects::OPENS_HANDLER
             | Effects::XA_STARTS;

@@ -345,6 +345,7 @@ fn a_read_only_transaction_keeps_to_its_replica() {
         "SELECT GET_LOCK('a', 1)",
         "SELECT 1 FROM t FOR UPDATE",
         "DROP TABLE t",
+        "DO LAST_INSERT_ID(2)",
         "CALL p()",
     ] {
         assert!(matches!(talk.plan(sql), Plan::Refuse(_)), "{sql}");
