@@ -62,8 +62,9 @@ impl managed::Manager for Manager {
 
     async fn create(&self) -> Result<Pooled, BackendError> {
         let server = &self.server;
-        let server_permit = server.permit(&server.permits, &self.key, "pools.max_per_server").await?;
+        // The user's share first: who waits for it must not hold a place that others could use.
         let user_permit = server.permit(&self.user, &self.key, "pools.size").await?;
+        let server_permit = server.permit(&server.permits, &self.key, "pools.max_per_server").await?;
         let login = Login {
             server: server.id,
             name: server.name.clone(),
