@@ -142,7 +142,7 @@ impl Run<'_> {
         command: &RawCommand,
         began: Instant,
     ) -> Result<Instant, SessionError> {
-        let (bytes_in, bytes_out) = (self.client.bytes_in, self.client.bytes_out);
+        let bytes_out = self.client.bytes_out;
         let mut taken = Taken::default();
         if self.session.has_left_replica()
             && let Some(lease) = self.leases.slot(Slot::Replica).take()
@@ -236,7 +236,6 @@ impl Run<'_> {
                 bytes_to_server: command.payload.len() as u64 + 4,
                 error,
             });
-            let _ = bytes_in;
             return Ok(ended);
         }
     }

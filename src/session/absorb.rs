@@ -24,7 +24,7 @@ pub struct Absorbed {
 }
 
 /// Variables that belong to one connection and must not reach another session, nor be replayed on another server.
-const UNSHARED: [&str; 21] = [
+const UNSHARED: [&str; 20] = [
     "sql_log_bin",
     "sql_log_off",
     "insert_id",
@@ -44,7 +44,6 @@ const UNSHARED: [&str; 21] = [
     "wsrep_on",
     "binlog_format",
     "sql_big_tables",
-    "unique_checks_disabled",
     "debug",
 ];
 
@@ -64,7 +63,7 @@ impl Session {
         if let Some(status) = outcome.status {
             self.status = status.without(Status::MORE_RESULTS).without(Status::SESSION_STATE_CHANGED);
         }
-        let asks = self.transaction(job, slot, outcome, before);
+        let asks = self.transaction(job, outcome, before);
         match job.request {
             Request::Prepare(id) => {
                 self.prepared(id, job, outcome, text, keys);
@@ -121,7 +120,7 @@ impl Session {
     }
 
     /// The transaction, as the server's flags have it. True: they do not tell.
-    fn transaction(&mut self, job: &Job, slot: Slot, outcome: &Outcome, before: Status) -> bool {
+    fn transaction(&mut self, job: &Job, outcome: &Outcome, before: Status) -> bool {
         let kind = job.kind();
         if let Some(status) = outcome.status {
             let open = status.contains(Status::IN_TRANS);
@@ -142,14 +141,12 @@ impl Session {
                 self.pins.set(PinCause::NextTransaction, true);
             }
         }
-        let _ = slot;
         // An error carries no flags: it may have ended the transaction (a deadlock), or begun one.
         outcome.error.is_some()
             && (before.contains(Status::IN_TRANS)
                 || !before.contains(Status::AUTOCOMMIT)
                 || self.pins.has(PinCause::Transaction)
-                || job.effects().contains(Effects::OPAQUE)
-                || matches!(job.request, Request::Execute(_)) && job.classified.is_none())
+                || job.effects().contains(Effects::OPAQUE))
     }
 
     fn prepared(&mut self, id: ClientStatementId, job: &Job, outcome: &Outcome, text: &Bytes, keys: [u64; 2]) {

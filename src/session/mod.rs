@@ -7,13 +7,12 @@ mod found;
 mod pins;
 mod plan;
 mod predict;
+mod prepared;
 mod settings;
 mod statements;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use bytes::Bytes;
 
 pub use absorb::Absorbed;
 pub use pins::{PinCause, Pins};
@@ -26,7 +25,7 @@ use crate::routing::{Route, RouteReason, SessionView, Surroundings, Target, deci
 use crate::sql::{Classified, Classifier, Detail, Effects, KillTarget, PrimaryCause, SqlContext, StatementKind};
 use crate::wire::command::code;
 use crate::wire::inbox::{KEPT, RawCommand};
-use crate::wire::statement::{ClientStatementId, ParameterTypes, parameter_types};
+use crate::wire::statement::ClientStatementId;
 use crate::wire::{Capabilities, Command, ErrPacket, ReplyKind, Status, TrackFilter};
 
 /// What a plan depends on besides the session.
@@ -555,144 +554,6 @@ impl Session {
         }
         Some(about)
     }
-
-    fn plan_prepare(&mut self, raw: &RawCommand, environment: &Environment<'_>) -> Plan {
-        if self.statements.len() >= MAX_STATEMENTS {
-            let text = format!(
-                "Can't create more than max_prepared_stmt_count statements (current value: {MAX_STATEMENTS}); \
-                 pointsman counts them for each session"
-            );
-            return Plan::Refuse(ErrPacket::new(1461, b"42000", &text));
-        }
-        let text = raw.payload.slice(1..);
-        let mut classified = self.classify(&text, environment);
-        let id = self.statements.next_id();
-        // PREPARE runs nothing: only the place is decided here.
-        classified.detail = Detail::None;
-        self.plan_statement(classified, Request::Prepare(id), ReplyKind::Prepare, environment)
-    }
-
-    fn unknown_statement(id: ClientStatementId, command: &str) -> Plan {
-        Plan::Refuse(ErrPacket::new(
-            1243,
-            b"HY000",
-            &format!("Unknown prepared statement handler ({}) given to {command}", id.0),
-        ))
-    }
-
-    fn plan_execute(
-        &mut self,
-        id: ClientStatementId,
-        flags: u8,
-        payload: &Bytes,
-        environment: &Environment<'_>,
-    ) -> Plan {
-        let cursor = flags & 0x07 != 0;
-        let (session, Some(statement)) = (self.id, self.statements.get_mut(id)) else {
-            return Self::unknown_statement(id, "mysqld_stmt_execute");
-        };
-        match parameter_types(payload, statement.parameters) {
-            Ok(ParameterTypes::Sent(types)) => statement.types = Some(Bytes::copy_from_slice(&types)),
-            Ok(ParameterTypes::None | ParameterTypes::AsBefore) => {}
-            // 1210: what servers say to a malformed EXECUTE.
-            Err(_) => {
-                return Plan::Refuse(ErrPacket::new(1210, b"HY000", "Incorrect arguments to mysqld_stmt_execute"));
-            }
-        }
-        if cursor && !statement.alone {
-            statement.alone = true;
-            statement.key = statement.key.alone(u64::from(session), id);
-        }
-        let mut classified = statement.classified.clone();
-        let text = statement.text.clone();
-        if classified.shape.kind == StatementKind::Kill {
-            let Detail::Kill(target) = self.classify(&text, environment).detail else {
-                return Self::unknown_statement(id, "mysqld_stmt_execute");
-            };
-            return Plan::Kill(target);
-        }
-        // The literals that matter are those of the text; it may have been prepared under another state.
-        if needs_detail(classified.shape.kind, classified.shape.effects) {
-            classified.detail = self.classify(&text, environment).detail;
-        }
-        let plan = self.plan_statement(classified, Request::Execute(id), ReplyKind::Results, environment);
-        match plan {
-            Plan::Run(mut job) => {
-                if cursor {
-                    to_primary(&mut job.route, RouteReason::PinnedCursor);
-                }
-                job.cursor = cursor;
-                job.repeatable &= !cursor;
-                Plan::Run(job)
-            }
-            other @ (Plan::Answer(_)
-            | Plan::Refuse(_)
-            | Plan::ChangeUser(_)
-            | Plan::Reset
-            | Plan::Kill(_)
-            | Plan::Close(_)
-            | Plan::Quit) => other,
-        }
-    }
-
-    fn plan_long_data(&mut self, id: ClientStatementId, environment: &Environment<'_>) -> Plan {
-        let session = self.id;
-        // A server ignores long data for a statement that it does not know; there is no reply to say so in.
-        let Some(statement) = self.statements.get_mut(id) else { return Plan::Answer(Answer::Nothing) };
-        if !statement.alone {
-            statement.alone = true;
-            statement.key = statement.key.alone(u64::from(session), id);
-        }
-        let classified = statement.classified.clone();
-        let plan = self.plan_statement(classified, Request::Statement(id), ReplyKind::Simple, environment);
-        // Refused: there is no reply to say so in; the EXECUTE that follows will be.
-        let Plan::Run(mut job) = plan else { return Plan::Answer(Answer::Nothing) };
-        to_primary(&mut job.route, RouteReason::PinnedLongData);
-        job.reply = None;
-        Plan::Run(job)
-    }
-
-    fn plan_close(&mut self, id: ClientStatementId) -> Plan {
-        let Some(statement) = self.statements.remove(id) else { return Plan::Answer(Answer::Nothing) };
-        if statement.cursor && !self.statements.any_cursor() {
-            self.pins.set(PinCause::Cursor, false);
-        }
-        if statement.long_data && !self.statements.any_long_data() {
-            self.pins.set(PinCause::LongData, false);
-        }
-        if self.pins.is_empty() {
-            self.pinned = None;
-        }
-        Plan::Close(statement.alone.then_some(statement.key))
-    }
-
-    fn plan_statement_reset(&self, id: ClientStatementId) -> Plan {
-        let Some(statement) = self.statements.get(id) else {
-            return Self::unknown_statement(id, "mysqld_stmt_reset");
-        };
-        // No connection holds anything for it.
-        if !statement.cursor && !statement.long_data {
-            return Plan::Answer(Answer::Ok);
-        }
-        let reason = self.pins.first().map_or(RouteReason::Command, PinCause::reason);
-        let mut job = Job::command(Route::new(Target::Pinned, reason), Some(ReplyKind::Simple));
-        job.request = Request::Statement(id);
-        Plan::Run(Box::new(job))
-    }
-
-    fn plan_fetch(&self, id: ClientStatementId) -> Plan {
-        let Some(statement) = self.statements.get(id) else {
-            return Self::unknown_statement(id, "mysqld_stmt_fetch");
-        };
-        if !statement.cursor {
-            let text = format!("The statement ({}) has no open cursor", id.0);
-            return Plan::Refuse(ErrPacket::new(1421, b"HY000", &text));
-        }
-        let reason = self.pins.first().map_or(RouteReason::Command, PinCause::reason);
-        let mut job = Job::command(Route::new(Target::Pinned, reason), Some(ReplyKind::Rows));
-        job.request = Request::Statement(id);
-        Plan::Run(Box::new(job))
-    }
 }
 
 /// Whether a statement is `SELECT CONNECTION_ID()`, perhaps with an alias.
@@ -701,26 +562,6 @@ fn is_connection_id(normalised: &str) -> bool {
     let Some(rest) = lower.strip_prefix("select connection_id()") else { return false };
     let alias = rest.trim().strip_prefix("as ").unwrap_or(rest).trim();
     alias.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'`')
-}
-
-/// What pins a session while others of its statements may write is on the primary.
-fn to_primary(route: &mut Route, reason: RouteReason) {
-    if matches!(route.target, Target::Replica(_)) {
-        *route = Route::new(Target::Primary, reason);
-    }
-}
-
-/// Whether a statement's literals say something that `absorb` needs.
-fn needs_detail(kind: StatementKind, effects: Effects) -> bool {
-    let named = Effects::GETS_LOCK
-        | Effects::RELEASES_LOCK
-        | Effects::CREATES_TEMPORARY
-        | Effects::DROPS_TEMPORARY
-        | Effects::OPENS_HANDLER
-        | Effects::CLOSES_HANDLER
-        | Effects::PREPARES
-        | Effects::DEALLOCATES;
-    matches!(kind, StatementKind::Set | StatementKind::Use | StatementKind::Kill) || effects.intersects(named)
 }
 
 #[cfg(test)]

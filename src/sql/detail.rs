@@ -28,7 +28,7 @@ pub(super) fn of(sql: &[u8], context: SqlContext, shape: &Shape) -> Detail {
         StatementKind::Use => Detail::Use(read().get(1).map(|token| unquote(token.text)).unwrap_or_default()),
         StatementKind::Kill => Detail::Kill(kill(read().get(1..).unwrap_or_default())),
         StatementKind::Ddl if names => Detail::Names(tables(&read())),
-        _ if shape.effects.intersects(super::named::NAMED) => {
+        _ if shape.effects.intersects(Effects::NAMED) => {
             super::named::name(&read(), shape.effects).map_or(Detail::None, Detail::Name)
         }
         _ => Detail::None,

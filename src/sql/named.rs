@@ -6,14 +6,6 @@ use super::lexer::{Kind, Token};
 use super::scan::unquote;
 use super::shape::Effects;
 
-/// Statements that take or release something by name.
-pub(super) const NAMED: Effects = Effects::GETS_LOCK
-    .union(Effects::RELEASES_LOCK)
-    .union(Effects::OPENS_HANDLER)
-    .union(Effects::CLOSES_HANDLER)
-    .union(Effects::PREPARES)
-    .union(Effects::DEALLOCATES);
-
 /// The name, lower case.
 pub(super) fn name(tokens: &[Token<'_>], effects: Effects) -> Option<Vec<u8>> {
     if effects.contains(Effects::OPAQUE) {

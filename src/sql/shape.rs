@@ -184,6 +184,14 @@ impl Effects {
     /// IS_USED_LOCK, IS_FREE_LOCK and others that describe one server or one connection.
     pub const SERVER_BOUND: Self = Self(1 << 25);
 
+    /// Takes or releases something by name.
+    pub const NAMED: Self = Self::GETS_LOCK
+        .union(Self::RELEASES_LOCK)
+        .union(Self::OPENS_HANDLER)
+        .union(Self::CLOSES_HANDLER)
+        .union(Self::PREPARES)
+        .union(Self::DEALLOCATES);
+
     /// These flags and `other`'s.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
@@ -249,6 +257,16 @@ pub struct Shape {
     pub fingerprint: Fingerprint,
     /// The normalised text, for rules and top lists; at most 2 KiB.
     pub normalised: Box<str>,
+}
+
+impl Shape {
+    /// Whether the literals of such a statement may say something that is read anew each time: see [`Detail`].
+    #[must_use]
+    pub fn has_detail(&self) -> bool {
+        let tables = Effects::CREATES_TEMPORARY.union(Effects::DROPS_TEMPORARY);
+        matches!(self.kind, StatementKind::Set | StatementKind::Use | StatementKind::Kill)
+            || self.effects.intersects(tables.union(Effects::NAMED))
+    }
 }
 
 /// A statement, classified.
