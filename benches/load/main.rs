@@ -38,22 +38,30 @@ cargo bench --bench load -- [OPTIONS]
   --seconds N     of each run [5]
   --only TEXT     only loads whose name has this in it (also `memory`)
   --through NAME  only this way (direct, haproxy, pointsman, pointsman+replica), for profiling
-  --json FILE     write all figures there
-POINTSMAN_BENCH_PROGRAM=FILE measures another build of pointsman.";
+  --previous FILE the program of another build, measured in the same rounds
+  --json FILE     write all figures there";
 
 struct Options {
     rounds: u32,
     seconds: u32,
     only: Option<String>,
     through: Option<String>,
+    previous: Option<PathBuf>,
     json: Option<PathBuf>,
     clients: Vec<usize>,
 }
 
 impl Options {
     fn read() -> anyhow::Result<Option<Self>> {
-        let mut options =
-            Self { rounds: 3, seconds: 5, only: None, through: None, json: None, clients: vec![500, 2000] };
+        let mut options = Self {
+            rounds: 3,
+            seconds: 5,
+            only: None,
+            through: None,
+            previous: None,
+            json: None,
+            clients: vec![500, 2000],
+        };
         let short = std::env::var("POINTSMAN_BENCH").is_ok_and(|value| value == "short");
         let mut arguments = std::env::args().skip(1).chain(short.then(|| "--short".to_owned()));
         while let Some(argument) = arguments.next() {
@@ -64,6 +72,7 @@ impl Options {
                 "--seconds" => options.seconds = value()?.parse().context("--seconds")?,
                 "--only" => options.only = Some(value()?),
                 "--through" => options.through = Some(value()?),
+                "--previous" => options.previous = Some(value()?.into()),
                 "--json" => options.json = Some(value()?.into()),
                 // cargo says this to every bench.
                 "--bench" => {}
@@ -74,7 +83,8 @@ impl Options {
     }
 
     fn goes(&self, via: Via) -> bool {
-        self.through.as_ref().is_none_or(|through| through == via.name())
+        let there = via != Via::Previous || self.previous.is_some();
+        there && self.through.as_ref().is_none_or(|through| through == via.name())
     }
 
     fn wants(&self, name: &str) -> bool {
@@ -89,7 +99,7 @@ enum Work {
 }
 
 fn works() -> Vec<(String, Work, &'static [Via])> {
-    let alone: &[Via] = &[Via::Direct, Via::HaProxy, Via::Pointsman];
+    let alone: &[Via] = &[Via::Direct, Via::HaProxy, Via::Previous, Via::Pointsman];
     let all: &[Via] = &Via::ALL;
     let mut works = Vec::new();
     for (prepared, protocol) in [(false, "text"), (true, "prepared")] {
@@ -110,7 +120,7 @@ fn works() -> Vec<(String, Work, &'static [Via])> {
 async fn measure(options: &Options) -> anyhow::Result<bool> {
     let machine = machine(options);
     println!("{machine}");
-    let stage = Stage::start().await?;
+    let stage = Stage::start(options.previous.as_deref()).await?;
     let split = stage.port(Via::Split);
     tokio::task::block_in_place(|| sysbench::prepare(split))?;
     stage.servers.catch_up().await?;
@@ -134,7 +144,7 @@ async fn measure(options: &Options) -> anyhow::Result<bool> {
             }
             of_load.rounds.push(round);
         }
-        print!("{}", of_load.lines());
+        print!("{}{}", of_load.lines(), of_load.against_previous());
         std::io::stdout().flush()?;
         figures.push(of_load);
     }

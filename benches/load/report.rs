@@ -102,6 +102,17 @@ impl Figures {
         text
     }
 
+    /// One line on what became of the CPU per query since the other build, if one was measured.
+    pub(crate) fn against_previous(&self) -> String {
+        let ratio = self.ratio(Via::Pointsman, Via::Previous, |run| run.user + run.system);
+        ratio.map_or_else(String::new, |ratio| {
+            format!(
+                "{:<28} CPU per query: {:.3} x the previous build's ({:.3}-{:.3})\n",
+                "", ratio.median, ratio.min, ratio.max
+            )
+        })
+    }
+
     /// All runs.
     pub(crate) fn json(&self) -> serde_json::Value {
         let run = |(via, run): &(Via, Run)| {

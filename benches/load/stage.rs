@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -24,10 +24,12 @@ pub(crate) enum Via {
     Pointsman,
     /// pointsman with the primary and a replica.
     Split,
+    /// Another build of pointsman with the primary alone.
+    Previous,
 }
 
 impl Via {
-    pub(crate) const ALL: [Self; 4] = [Self::Direct, Self::HaProxy, Self::Pointsman, Self::Split];
+    pub(crate) const ALL: [Self; 5] = [Self::Direct, Self::HaProxy, Self::Previous, Self::Pointsman, Self::Split];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -35,6 +37,7 @@ impl Via {
             Self::HaProxy => "haproxy",
             Self::Pointsman => "pointsman",
             Self::Split => "pointsman+replica",
+            Self::Previous => "previous",
         }
     }
 }
@@ -58,19 +61,22 @@ pub(crate) struct Stage {
     haproxy: Proxy,
     pointsman: Proxy,
     split: Proxy,
+    previous: Option<Proxy>,
     pub(crate) servers: Sandbox,
 }
 
 impl Stage {
-    pub(crate) async fn start() -> anyhow::Result<Self> {
+    /// Starts all. `previous`: the program of another build to compare with.
+    pub(crate) async fn start(previous: Option<&Path>) -> anyhow::Result<Self> {
         // The clients' connections of the memory measurement come on top of the pools'.
         let extra = vec!["--max-connections=500".to_owned(), "--innodb-flush-log-at-trx-commit=2".to_owned()];
         let options = SandboxOptions { replicas: 1, extra, ..SandboxOptions::default() };
         let servers = Sandbox::start(options).await?;
         Ok(Self {
             haproxy: haproxy(&servers)?,
-            pointsman: pointsman(&servers, "alone", 0)?,
-            split: pointsman(&servers, "split", 1)?,
+            pointsman: pointsman(&servers, &program(), "alone", 0)?,
+            split: pointsman(&servers, &program(), "split", 1)?,
+            previous: previous.map(|program| pointsman(&servers, program, "previous", 0)).transpose()?,
             servers,
         })
     }
@@ -81,6 +87,7 @@ impl Stage {
             Via::HaProxy => Some(&self.haproxy),
             Via::Pointsman => Some(&self.pointsman),
             Via::Split => Some(&self.split),
+            Via::Previous => self.previous.as_ref(),
         }
     }
 
@@ -100,9 +107,9 @@ impl Stage {
     }
 }
 
-/// pointsman's program: that of this build, or another one to compare with.
-pub(crate) fn program() -> PathBuf {
-    std::env::var_os("POINTSMAN_BENCH_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_pointsman").into(), PathBuf::from)
+/// pointsman's program of this build.
+fn program() -> PathBuf {
+    env!("CARGO_BIN_EXE_pointsman").into()
 }
 
 /// HAProxy's program; Debian has it where an ordinary user's PATH does not look.
@@ -129,7 +136,7 @@ fn haproxy(servers: &Sandbox) -> anyhow::Result<Proxy> {
     spawn(command, servers, "haproxy", port)
 }
 
-fn pointsman(servers: &Sandbox, name: &str, replicas: usize) -> anyhow::Result<Proxy> {
+fn pointsman(servers: &Sandbox, program: &Path, name: &str, replicas: usize) -> anyhow::Result<Proxy> {
     let (port, http) = (free_port()?, free_port()?);
     let mut config = format!(
         "[proxy]\nlisten = '127.0.0.1:{port}'\n[http]\nlisten = '127.0.0.1:{http}'\n[log]\nfilter = 'warn'\n\
@@ -143,7 +150,7 @@ fn pointsman(servers: &Sandbox, name: &str, replicas: usize) -> anyhow::Result<P
     }
     let file = servers.folder().join(format!("{name}.toml"));
     fs::write(&file, config)?;
-    let mut command = Command::new(program());
+    let mut command = Command::new(program);
     command.arg("run").arg("--config").arg(&file);
     // Its own settings have names like those of this bench.
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("POINTSMAN")) {
