@@ -11,6 +11,7 @@
 //! | [`routing`] | `decide(..) -> Route { target, reason }` | none |
 //! | [`session`] | one client's state: `plan` before a command, `absorb` after its reply | none |
 //! | [`telemetry`] | metrics and logs; takes a registry | little |
+//! | [`net`] | streams of bytes: TCP, Unix sockets | yes |
 //! | [`backend`] | connections to servers and their pools | yes |
 //! | [`monitor`] | watches the servers, publishes the cluster snapshot | yes |
 //! | [`proxy`] | listener, login, session loop, relay of replies | yes |
@@ -29,6 +30,7 @@ pub mod clock;
 pub mod cluster;
 pub mod config;
 pub mod monitor;
+pub mod net;
 pub mod proxy;
 pub mod routing;
 pub mod sandbox;

@@ -15,6 +15,7 @@ const LAYERS: &[(&str, bool)] = &[
     ("routing", PURE),
     ("session", PURE),
     ("telemetry", SHELL),
+    ("net", SHELL),
     ("backend", SHELL),
     ("monitor", SHELL),
     ("proxy", SHELL),

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
-
-use super::connection::{Connection, read_more, write_all};
+use super::connection::Connection;
 use super::error::{BackendError, Phase};
 use crate::clock;
 use crate::cluster::ServerId;
 use crate::config::{Address, Secret};
+use crate::net::Stream;
 use crate::session::{Base, tracking};
 use crate::wire::auth::{CACHING_SHA2, NATIVE, caching_sha2, native};
 use crate::wire::handshake::{AuthReply, Greeting, HandshakeResponse};
@@ -78,7 +77,7 @@ impl Login {
     }
 
     async fn connect_unbounded(&self) -> Result<Connection, BackendError> {
-        let stream = open(&self.address).await.map_err(|error| self.unreachable(error))?;
+        let stream = Stream::connect(&self.address).await.map_err(|error| self.unreachable(error))?;
         let mut phase = LoginPhase { stream, inbox: Inbox::default(), sequence: 0 };
         let packet = phase.read().await.map_err(|error| self.failed(error))?;
         if packet.first() == Some(&0xFF) {
@@ -221,16 +220,6 @@ impl Login {
     }
 }
 
-async fn open(address: &Address) -> std::io::Result<TcpStream> {
-    let stream = TcpStream::connect((&*address.host, address.port)).await?;
-    stream.set_nodelay(true)?;
-    // A server that vanished without a word is noticed within two minutes, also on an idle connection.
-    let keepalive =
-        socket2::TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15));
-    socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-    Ok(stream)
-}
-
 /// A server's greeting, without a login: its version and what it can do.
 ///
 /// # Errors
@@ -238,7 +227,7 @@ async fn open(address: &Address) -> std::io::Result<TcpStream> {
 pub async fn read_greeting(name: &Arc<str>, address: &Address, limit: Duration) -> Result<Greeting, BackendError> {
     let attempt = async {
         let connect = |error| BackendError::Connect { server: name.clone(), address: address.to_string(), error };
-        let stream = open(address).await.map_err(connect)?;
+        let stream = Stream::connect(address).await.map_err(connect)?;
         let mut phase = LoginPhase { stream, inbox: Inbox::default(), sequence: 0 };
         let protocol = |error| BackendError::Protocol { server: name.clone(), phase: Phase::NotSent, error };
         let packet = phase.read().await.map_err(|error| match error {
@@ -258,7 +247,7 @@ pub async fn read_greeting(name: &Arc<str>, address: &Address, limit: Duration) 
 
 /// A connection whose login goes on.
 struct LoginPhase {
-    stream: TcpStream,
+    stream: Stream,
     inbox: Inbox,
     /// The sequence id of the next packet.
     sequence: u8,
@@ -276,13 +265,13 @@ impl LoginPhase {
                 self.sequence = header.sequence.wrapping_add(1);
                 return Ok(packet.get(4..).unwrap_or_default().to_vec());
             }
-            read_more(&mut self.stream, &mut self.inbox).await.map_err(PhaseError::Io)?;
+            self.stream.read(&mut self.inbox).await.map_err(PhaseError::Io)?;
         }
     }
 
     async fn write(&mut self, payload: &[u8]) -> Result<(), PhaseError> {
         let mut out = bytes::BytesMut::with_capacity(payload.len().saturating_add(4));
         self.sequence = put_packet(&mut out, self.sequence, payload);
-        write_all(&mut self.stream, &out).await.map_err(PhaseError::Io)
+        self.stream.write_all(&out, None).await.map_err(PhaseError::Io)
     }
 }

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use super::error::{BackendError, Phase};
 use super::held::HeldStatements;
 use crate::cluster::ServerId;
+use crate::net::Stream;
 use crate::session::{Base, ConnectionState, Preamble, Settings};
 use crate::wire::command::code;
 use crate::wire::inbox::KEPT;
@@ -18,14 +17,14 @@ use crate::wire::reader::Reader;
 use crate::wire::writer::put_packet;
 use crate::wire::{Capabilities, Inbox, Outcome, Progress, ReplyKind, ReplyTracker, TrackFilter};
 
-/// Bytes asked for in one read: a point select's reply fits, and larger results grow it.
-const READ: usize = 16 << 10;
+/// Of the reply to a query of the proxy's own so many bytes are looked at.
+const ROW: usize = 16 << 10;
 
 /// A connection to a server, logged in.
 #[derive(Debug)]
 pub struct Connection {
-    /// The socket.
-    pub stream: TcpStream,
+    /// The stream of bytes.
+    pub stream: Stream,
     /// Bytes read from it.
     pub inbox: Inbox,
     /// Bytes to be written; kept to be reused.
@@ -55,7 +54,7 @@ pub struct Connection {
 impl Connection {
     /// A connection that has just logged in; its session state is not known yet.
     pub(super) fn new(
-        stream: TcpStream,
+        stream: Stream,
         capabilities: Capabilities,
         thread_id: u32,
         server: ServerId,
@@ -96,8 +95,7 @@ impl Connection {
     /// Costs no system call while nothing has come.
     #[must_use]
     pub fn is_dead(&self) -> bool {
-        let mut byte = [0; 1];
-        !matches!(self.stream.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+        !self.stream.is_quiet()
     }
 
     /// Writes `bytes`.
@@ -106,7 +104,7 @@ impl Connection {
     /// When the connection broke: what was written may have run.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), BackendError> {
         self.busy = true;
-        write_all(&mut self.stream, bytes).await.map_err(|error| self.lost(Phase::MayHaveRun, error))
+        self.stream.write_all(bytes, None).await.map_err(|error| self.lost(Phase::MayHaveRun, error))
     }
 
     /// Writes what stands in `out`.
@@ -115,7 +113,7 @@ impl Connection {
     /// When the connection broke: what was written may have run.
     pub async fn flush(&mut self) -> Result<(), BackendError> {
         self.busy = true;
-        let result = write_all(&mut self.stream, &self.out).await;
+        let result = self.stream.write_all(&self.out, None).await;
         if self.out.capacity() > KEPT {
             self.out = BytesMut::new();
         }
@@ -128,7 +126,7 @@ impl Connection {
     /// # Errors
     /// When the connection broke, or the server closed it.
     pub async fn read(&mut self) -> Result<(), BackendError> {
-        read_more(&mut self.stream, &mut self.inbox).await.map_err(|error| self.lost(Phase::MayHaveRun, error))
+        self.stream.read(&mut self.inbox).await.map_err(|error| self.lost(Phase::MayHaveRun, error))
     }
 
     /// Reads a reply that no client sees.
@@ -220,7 +218,7 @@ impl Connection {
         loop {
             let progress = tracker.walk(&mut self.inbox, &self.filter).map_err(|error| self.broken(error))?;
             // Only our own queries come here: their results are a few hundred bytes.
-            if bytes.len() < READ {
+            if bytes.len() < ROW {
                 bytes.extend_from_slice(self.inbox.scanned());
             }
             self.inbox.forwarded();
@@ -265,35 +263,4 @@ fn first_row(bytes: &[u8], classic: bool) -> Option<Vec<Vec<u8>>> {
         }
     }
     Some(values)
-}
-
-/// Writes all of `bytes`: at once where the socket takes them, else as it does.
-///
-/// # Errors
-/// As the socket.
-pub async fn write_all(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
-    match stream.try_write(bytes) {
-        Ok(written) if written == bytes.len() => Ok(()),
-        Ok(written) => stream.write_all(bytes.get(written..).unwrap_or_default()).await,
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.write_all(bytes).await,
-        Err(error) => Err(error),
-    }
-}
-
-/// Reads what the socket has, or waits for something.
-///
-/// # Errors
-/// As the socket; `UnexpectedEof` when the peer closed it.
-pub async fn read_more(stream: &mut TcpStream, inbox: &mut Inbox) -> io::Result<()> {
-    // A reply that filled the last read has more to come: larger reads, fewer system calls.
-    let space = inbox.space(READ);
-    let read = match stream.try_read_buf(space) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.read_buf(space).await?,
-        other => other?,
-    };
-    if read == 0 {
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the peer closed the connection"));
-    }
-    inbox.received();
-    Ok(())
 }

@@ -8,7 +8,7 @@ mod lease;
 mod pools;
 
 pub use connect::{Account, Login, read_greeting};
-pub use connection::{Connection, read_more, write_all};
+pub use connection::Connection;
 pub use error::{BackendError, Phase};
 pub use held::HeldStatements;
 pub use lease::Lease;

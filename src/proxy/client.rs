@@ -4,10 +4,8 @@ use std::io;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
-use crate::backend::read_more;
+use crate::net::Stream;
 use crate::wire::inbox::{CommandReader, RawCommand};
 use crate::wire::ok::{put_eof, put_ok};
 use crate::wire::{Capabilities, ErrPacket, Inbox, ProtocolError, Status};
@@ -18,8 +16,8 @@ const LINGER: Duration = Duration::from_secs(1);
 /// A client's connection.
 #[derive(Debug)]
 pub(super) struct Client {
-    /// The socket.
-    pub(super) stream: TcpStream,
+    /// The stream of bytes.
+    pub(super) stream: Stream,
     /// Bytes read from it.
     pub(super) inbox: Inbox,
     reader: CommandReader,
@@ -38,7 +36,7 @@ pub(super) struct Client {
 
 impl Client {
     /// A client that has just connected.
-    pub(super) fn new(stream: TcpStream, max_packet: usize, write_timeout: Duration) -> Self {
+    pub(super) fn new(stream: Stream, max_packet: usize, write_timeout: Duration) -> Self {
         Self {
             stream,
             inbox: Inbox::default(),
@@ -68,36 +66,13 @@ impl Client {
 
     /// Reads more bytes. Cancel safe: what was read stays in the inbox.
     pub(super) async fn read(&mut self) -> io::Result<()> {
-        read_more(&mut self.stream, &mut self.inbox).await
+        self.stream.read(&mut self.inbox).await
     }
 
     /// Writes bytes; waits while the client does not take them.
     pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.bytes_out = self.bytes_out.wrapping_add(bytes.len() as u64);
-        let mut rest = bytes;
-        // At once, where the socket takes them: no timer is made.
-        loop {
-            match self.stream.try_write(rest) {
-                Ok(written) if written == rest.len() => return Ok(()),
-                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
-            }
-        }
-        while !rest.is_empty() {
-            match tokio::time::timeout(self.write_timeout, self.stream.write(rest)).await {
-                Ok(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(Ok(written)) => rest = rest.get(written..).unwrap_or_default(),
-                Ok(Err(error)) => return Err(error),
-                Err(_) => {
-                    return Err(io::Error::new(
-                        io::ErrorKind::TimedOut,
-                        "the client took nothing of its result in time",
-                    ));
-                }
-            }
-        }
-        Ok(())
+        self.stream.write_all(bytes, Some(self.write_timeout)).await
     }
 
     /// Ends the connection so that the client finds what was said last: a socket that is closed while bytes of the client
@@ -106,8 +81,12 @@ impl Client {
         if self.stream.shutdown().await.is_err() {
             return;
         }
-        let mut unread = vec![0; 16 << 10];
-        let drained = async { while matches!(self.stream.read(&mut unread).await, Ok(read) if read > 0) {} };
+        let mut unread = Inbox::default();
+        let drained = async {
+            while self.stream.read(&mut unread).await.is_ok() {
+                unread.space(0).clear();
+            }
+        };
         // Ended by the client, mostly at once.
         let _ = tokio::time::timeout(LINGER, drained).await;
     }

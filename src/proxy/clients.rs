@@ -1,7 +1,6 @@
 //! The clients connected now: their ids, what they run where, and how to wake them.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,6 +8,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::ServerId;
+use crate::net::Peer;
 
 /// Why a client's task is woken while its client is silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +27,7 @@ pub enum Poke {
 pub struct ClientHandle {
     /// The connection id that the client knows.
     pub id: u32,
-    /// Where it comes from.
-    pub address: SocketAddr,
+    address: Peer,
     /// Its user, once it has logged in.
     user: Mutex<Arc<str>>,
     /// 1 << 63 | server << 32 | thread id, while a statement runs; 0: none does.
@@ -43,6 +42,12 @@ pub struct ClientHandle {
 const RUNS: u64 = 1 << 63;
 
 impl ClientHandle {
+    /// Where it comes from.
+    #[must_use]
+    pub fn address(&self) -> Peer {
+        self.address
+    }
+
     /// Its user.
     #[must_use]
     pub fn user(&self) -> Arc<str> {
@@ -126,7 +131,7 @@ pub struct Clients {
 
 impl Clients {
     /// Admits one more; None when there are `limit` already.
-    pub fn admit(&self, address: SocketAddr, limit: u32) -> Option<Arc<ClientHandle>> {
+    pub fn admit(&self, address: Peer, limit: u32) -> Option<Arc<ClientHandle>> {
         let mut by_id = self.by_id.lock().unwrap_or_else(PoisonError::into_inner);
         if by_id.len() >= limit as usize {
             return None;

@@ -173,7 +173,7 @@ impl Run<'_> {
                 Err(Failure::Client(error)) => return Err(error),
                 // Long data has no reply, and an EXECUTE must not run without it: the session cannot go on.
                 Err(Failure::Told(error)) if job.reply.is_none() => {
-                    tracing::info!(client = %self.handle.address, id = self.handle.id, error = &*error.message, "long data was lost");
+                    tracing::info!(client = %self.handle.address(), id = self.handle.id, error = &*error.message, "long data was lost");
                     return Err(SessionError::Ended("the server did not take long data"));
                 }
                 Err(Failure::Told(error)) => {
@@ -204,7 +204,7 @@ impl Run<'_> {
                         continue;
                     }
                     if let Some(suppressed) = self.shared.tells("a statement failed") {
-                        let (client, id) = (self.handle.address, self.handle.id);
+                        let (client, id) = (self.handle.address(), self.handle.id);
                         tracing::info!(%client, id, %error, suppressed, "a statement failed");
                     }
                     if job.reply.is_none() {

@@ -33,7 +33,7 @@ pub(super) async fn kill(shared: &Arc<Shared>, user: &Arc<str>, target: KillTarg
         tokio::spawn(async move {
             tokio::time::sleep(GRACE).await;
             if shared.clients.get(handle.id).is_some_and(|now| Arc::ptr_eq(&now, &handle)) {
-                tracing::warn!(id = handle.id, client = %handle.address, "a killed client is cut off: its server does not answer");
+                tracing::warn!(id = handle.id, client = %handle.address(), "a killed client is cut off: its server does not answer");
                 handle.cut();
             }
         });

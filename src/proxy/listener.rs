@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -17,6 +17,7 @@ use super::run::run;
 use super::shared::Shared;
 use crate::clock;
 use crate::config::Address;
+use crate::net::{Peer, Stream};
 use crate::telemetry::{ClientRefusal, LoginFailure, Origin, ProtocolSide};
 use crate::wire::{Capabilities, ErrPacket};
 
@@ -62,12 +63,15 @@ impl Listener {
             };
             match accepted {
                 Ok((stream, address)) => {
+                    if let Err(error) = stream.set_nodelay(true) {
+                        tracing::debug!(%error, client = %address, "set_nodelay");
+                    }
                     // A token of its own: each wake-up of a task looks at it under its lock, which all clients would share.
                     let (shared, cut) = (shared.clone(), cut.child_token());
                     tasks.spawn(async move {
                         tokio::select! {
                             biased;
-                            () = client(shared, stream, address) => {}
+                            () = client(shared, stream.into(), address.into()) => {}
                             () = cut.cancelled() => {}
                         }
                     });
@@ -94,18 +98,15 @@ impl Drop for Registered {
     }
 }
 
-async fn client(shared: Arc<Shared>, stream: TcpStream, address: SocketAddr) {
+async fn client(shared: Arc<Shared>, stream: Stream, address: Peer) {
     if let Some(client) = serve(shared, stream, address).await {
         client.leave().await;
     }
 }
 
 /// Serves a client; gives it back when it may still have something to read.
-async fn serve(shared: Arc<Shared>, stream: TcpStream, address: SocketAddr) -> Option<Client> {
+async fn serve(shared: Arc<Shared>, stream: Stream, address: Peer) -> Option<Client> {
     let proxy = &shared.config.proxy;
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, client = %address, "set_nodelay");
-    }
     let mut client = Client::new(stream, proxy.max_packet, proxy.write_timeout);
     let Some(handle) = shared.clients.admit(address, proxy.max_connections) else {
         shared.metrics.client_refused(ClientRefusal::MaxConnections);

@@ -186,7 +186,7 @@ impl Exchange<'_> {
         let Some(user) = user.filter(|_| proven) else {
             let text = format!(
                 "Access denied for user '{name}'@'{}' (using password: {})",
-                self.handle.address.ip(),
+                self.handle.address().host(),
                 if used_password { "YES" } else { "NO" }
             );
             let known = self.shared.users.contains_key(&response.user);

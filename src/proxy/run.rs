@@ -91,7 +91,7 @@ impl Served<'_> {
                 Err(error) => {
                     self.shared.metrics.protocol_error(ProtocolSide::Client);
                     if let Some(suppressed) = self.shared.tells("a client broke the protocol") {
-                        let (client, id) = (self.handle.address, self.handle.id);
+                        let (client, id) = (self.handle.address(), self.handle.id);
                         tracing::info!(%client, id, %error, suppressed, "a client broke the protocol");
                     }
                     refuse_protocol(self.client, &error, None).await;

@@ -1,0 +1,8 @@
+//! Streams to clients and servers: sockets, and what lies over them. Knows nothing of what is said on them.
+
+mod peer;
+mod socket;
+mod stream;
+
+pub use peer::{Host, Peer};
+pub use stream::Stream;

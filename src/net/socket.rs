@@ -1,0 +1,71 @@
+//! A TCP or a Unix socket, as one type.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::config::Address;
+
+/// A server that vanished without a word is noticed within two minutes, also on an idle connection.
+const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(15));
+
+/// A socket.
+#[derive(Debug)]
+pub(super) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// The same call on either.
+macro_rules! either {
+    ($self:expr, $stream:ident => $call:expr) => {
+        match $self {
+            Socket::Tcp($stream) => $call,
+            Socket::Unix($stream) => $call,
+        }
+    };
+}
+
+impl Socket {
+    pub(super) async fn connect(address: &Address) -> io::Result<Self> {
+        let stream = TcpStream::connect((&*address.host, address.port)).await?;
+        stream.set_nodelay(true)?;
+        let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE.0).with_interval(KEEPALIVE.1);
+        socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+        Ok(Self::Tcp(stream))
+    }
+
+    #[inline]
+    pub(super) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        either!(self, stream => stream.try_read(buffer))
+    }
+
+    #[inline]
+    pub(super) fn try_read_buf(&self, space: &mut BytesMut) -> io::Result<usize> {
+        either!(self, stream => stream.try_read_buf(space))
+    }
+
+    pub(super) async fn read_buf(&mut self, space: &mut BytesMut) -> io::Result<usize> {
+        either!(self, stream => stream.read_buf(space).await)
+    }
+
+    #[inline]
+    pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        either!(self, stream => stream.try_write(bytes))
+    }
+
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        either!(self, stream => stream.write(bytes).await)
+    }
+
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        either!(self, stream => stream.readable().await)
+    }
+
+    pub(super) async fn shutdown(&mut self) -> io::Result<()> {
+        either!(self, stream => stream.shutdown().await)
+    }
+}
