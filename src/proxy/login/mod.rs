@@ -1,0 +1,193 @@
+//! The login of a client: greeting, authentication, schema. The same steps serve COM_CHANGE_USER.
+//!
+//! An unknown user cannot be told from a wrong password: both take the whole exchange and get the same words.
+
+mod exchange;
+mod prime;
+mod prove;
+
+use std::sync::Arc;
+
+use self::exchange::Exchange;
+use super::client::Client;
+use super::clients::ClientHandle;
+use super::error::{SessionError, protocol_refusal};
+use super::shared::{Shared, User};
+use crate::config::AuthPlugin;
+use crate::session::Session;
+use crate::telemetry::LoginFailure;
+use crate::wire::auth::{CACHING_SHA2, NATIVE, NONCE_LEN, nonce};
+use crate::wire::handshake::{Greeting, HandshakeResponse, parse_change_user};
+use crate::wire::inbox::RawCommand;
+use crate::wire::{Capabilities, ErrPacket, ProtocolError, Status};
+
+/// The longest packet of a login, in bytes: limits come before authentication.
+const MAX_LOGIN_PACKET: usize = 64 << 10;
+
+/// Why a login failed; the client has been told.
+pub(super) enum LoginError {
+    /// With this label, and whether the client is to be told more.
+    Failed(LoginFailure, &'static str),
+    /// The connection or the protocol broke.
+    Session(LoginFailure, SessionError),
+}
+
+impl From<std::io::Error> for LoginError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Session(LoginFailure::Gone, error.into())
+    }
+}
+
+/// A login that succeeded.
+pub(super) struct LoggedIn {
+    pub(super) session: Session,
+    pub(super) user: UserGuard,
+    pub(super) collation: u16,
+    /// The nonce of the greeting.
+    pub(super) nonce: [u8; NONCE_LEN],
+}
+
+/// Counts a user's clients.
+pub(super) struct UserGuard(pub(super) Arc<User>);
+
+impl Drop for UserGuard {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+fn random_nonce() -> [u8; NONCE_LEN] {
+    let mut bytes = [0; NONCE_LEN];
+    // Cannot fail once the process runs: the key pair was made from the same source at start.
+    let _ = aws_lc_rs::rand::fill(&mut bytes);
+    nonce(bytes)
+}
+
+/// Greets a client and logs it in.
+pub(super) async fn log_in(
+    shared: &Arc<Shared>,
+    client: &mut Client,
+    handle: &ClientHandle,
+) -> Result<LoggedIn, LoginError> {
+    let upstream = shared.greetings.primary();
+    let nonce = random_nonce();
+    let plugin = match shared.config.proxy.default_auth {
+        AuthPlugin::Native => NATIVE,
+        AuthPlugin::CachingSha2 => CACHING_SHA2,
+    };
+    // What the servers cannot do is not offered; LONG_PASSWORD is MariaDB's sign.
+    let greeting = Greeting {
+        version: shared.config.proxy.server_version.clone().unwrap_or_else(|| upstream.version.clone()),
+        thread_id: handle.id,
+        nonce,
+        capabilities: Capabilities::OFFERED & upstream.capabilities.with(Capabilities::PLUGIN_AUTH_LENENC),
+        collation: upstream.collation,
+        status: Status::AUTOCOMMIT,
+        plugin: plugin.to_owned(),
+    };
+    let mut exchange = Exchange { shared, client, handle, sequence: 0 };
+    exchange.write(&greeting.encode()).await?;
+    let packet = exchange.read().await?;
+    let offered = greeting.capabilities.with(Capabilities::LONG_PASSWORD);
+    let response = match HandshakeResponse::parse(&packet, offered) {
+        Ok(response) => response,
+        Err(error) => return Err(exchange.malformed(error).await),
+    };
+    exchange.client.capabilities = response.capabilities;
+    exchange.finish(response, plugin, nonce).await
+}
+
+/// COM_CHANGE_USER: logs in anew on the same connection. On failure the connection ends, as servers do it.
+pub(super) async fn change_user(
+    shared: &Arc<Shared>,
+    client: &mut Client,
+    handle: &ClientHandle,
+    payload: &[u8],
+    collation: u16,
+    greeted: [u8; NONCE_LEN],
+    sequence: u8,
+) -> Result<LoggedIn, LoginError> {
+    let max_packet = u32::try_from(client.max_packet).unwrap_or(u32::MAX);
+    let capabilities = client.capabilities;
+    let mut exchange = Exchange { shared, client, handle, sequence };
+    let mut response = match parse_change_user(payload, capabilities, max_packet) {
+        Ok(response) => response,
+        Err(error) => return Err(exchange.malformed(error).await),
+    };
+    if response.collation == 0 {
+        response.collation = collation;
+    }
+    // A client that does not know of methods cannot be asked: the greeting's nonce serves again, as with servers.
+    if !capabilities.contains(Capabilities::PLUGIN_AUTH) {
+        return exchange.finish(response, NATIVE, greeted).await;
+    }
+    // Of others it must not serve twice: the client is always asked anew.
+    let plugin = response.plugin.clone().filter(|plugin| plugin == NATIVE).map_or(CACHING_SHA2, |_| NATIVE);
+    response.plugin = Some(String::new());
+    exchange.finish(response, plugin, random_nonce()).await
+}
+
+impl Exchange<'_> {
+    /// Verifies the password, then the user's limit, then the schema; answers.
+    async fn finish(
+        &mut self,
+        response: HandshakeResponse,
+        plugin: &'static str,
+        nonce: [u8; NONCE_LEN],
+    ) -> Result<LoggedIn, LoginError> {
+        let user = self.shared.users.get(&response.user).cloned();
+        let name: Arc<str> = String::from_utf8_lossy(&response.user).into();
+        let (proven, used_password) = self.verify(&response, user.as_deref(), plugin, nonce).await?;
+        let Some(user) = user.filter(|_| proven) else {
+            let text = format!(
+                "Access denied for user '{name}'@'{}' (using password: {})",
+                self.handle.address().host(),
+                if used_password { "YES" } else { "NO" }
+            );
+            let known = self.shared.users.contains_key(&response.user);
+            self.refuse(&ErrPacket::new(1045, b"28000", &text)).await?;
+            let label = if known { LoginFailure::WrongPassword } else { LoginFailure::UnknownUser };
+            return Err(LoginError::Failed(label, "access denied"));
+        };
+        let Some(guard) = admit(&user) else {
+            let most = user.max_connections.unwrap_or_default();
+            let text = format!(
+                "User {name} already has more than 'max_user_connections' active connections (pointsman: \
+                 users.max_connections is {most})"
+            );
+            self.refuse(&ErrPacket::new(1203, b"42000", &text)).await?;
+            self.shared.metrics.client_refused(crate::telemetry::ClientRefusal::UserConnections);
+            return Err(LoginError::Failed(LoginFailure::Schema, "too many connections of this user"));
+        };
+        let name = user.account.user.clone();
+        let base = match self.prime(&user, &response).await {
+            Ok(base) => base,
+            Err(packet) => {
+                self.refuse(&packet).await?;
+                return Err(LoginError::Failed(LoginFailure::Schema, "the schema could not be used"));
+            }
+        };
+        self.handle.set_user(name.clone());
+        let mut session =
+            Session::new(self.handle.id, name, response.capabilities, response.schema.as_deref(), base.clone());
+        if let Some(base) = &base {
+            session.learn(base);
+        }
+        let sequence = self.sequence;
+        self.client.ok(session.status(), sequence).await?;
+        Ok(LoggedIn { session, user: guard, collation: response.collation, nonce })
+    }
+}
+
+fn admit(user: &Arc<User>) -> Option<UserGuard> {
+    use std::sync::atomic::Ordering::Relaxed;
+    let guard = UserGuard(user.clone());
+    let before = user.connections.fetch_add(1, Relaxed);
+    user.max_connections.is_none_or(|most| before < most).then_some(guard)
+}
+
+/// The error that ends a session whose client broke the protocol.
+pub(super) async fn refuse_protocol(client: &mut Client, error: &ProtocolError, command: Option<&RawCommand>) {
+    let sequence = command.map_or(1, |command| command.next_sequence);
+    let _ = client.refuse(&protocol_refusal(error, "proxy.max_packet"), sequence).await;
+}

@@ -1,0 +1,73 @@
+//! Whether a server takes the account and the schema of a login, and what its fresh sessions have.
+
+use std::sync::Arc;
+
+use super::exchange::Exchange;
+use crate::backend::{BackendError, PoolKey};
+use crate::proxy::error::refusal;
+use crate::proxy::shared::{Shared, User};
+use crate::session::{Base, Preamble, Settings};
+use crate::wire::handshake::HandshakeResponse;
+use crate::wire::{Capabilities, ErrPacket};
+
+impl Exchange<'_> {
+    /// Learns what fresh sessions of this form have, and whether the account and the schema can be used, where it
+    /// is not known yet.
+    pub(super) async fn prime(
+        &self,
+        user: &Arc<User>,
+        response: &HandshakeResponse,
+    ) -> Result<Option<Arc<Base>>, ErrPacket> {
+        let shared = self.shared;
+        let base = shared.greetings.base(response.collation, response.capabilities);
+        let name = &user.account.user;
+        let schema_known = shared.greetings.knows_schema(name, response.schema.as_deref().unwrap_or_default());
+        if base.is_some() && schema_known {
+            return Ok(base);
+        }
+        let key = PoolKey {
+            user: name.clone(),
+            collation: response.collation,
+            capabilities: response.capabilities & Capabilities::SHAPING,
+            schema: response.schema.is_some(),
+        };
+        match try_primary(shared, user, &key, response).await {
+            Ok(base) => Ok(Some(base)),
+            Err(BackendError::State { error, .. }) => Err(error),
+            Err(error @ (BackendError::Refused { .. } | BackendError::Plugin { .. })) => Err(refusal(&error)),
+            // The primary is not there now: the client may read all the same, and is told when it writes.
+            Err(error) => {
+                tracing::debug!(%error, "login without the primary");
+                Ok(base)
+            }
+        }
+    }
+}
+
+async fn try_primary(
+    shared: &Shared,
+    user: &Arc<User>,
+    key: &PoolKey,
+    response: &HandshakeResponse,
+) -> Result<Arc<Base>, BackendError> {
+    let gone = || BackendError::PoolFull { text: "pointsman: no primary is configured".into() };
+    let primary = shared.cluster.load().primary().map(|primary| primary.id).ok_or_else(gone)?;
+    let server = shared.pools.server(primary).ok_or_else(gone)?;
+    let mut lease = server.lease(&server.pool(key, &user.account)).await?;
+    let wanted = Arc::new(Settings {
+        schema: response.schema.as_deref().map(Into::into),
+        multi_statements: lease.state.settings.multi_statements,
+        ..Settings::default()
+    });
+    let preamble = Preamble::between(&lease.state, &wanted);
+    if !preamble.is_empty() {
+        let replies = lease.prepare_state(&preamble, &wanted);
+        lease.flush().await?;
+        lease.swallow_preamble(&replies).await?;
+        lease.busy = false;
+    }
+    let base = lease.state.base.clone();
+    shared.greetings.keep_base(key.collation, key.capabilities, &base);
+    shared.greetings.keep_schema(&key.user, response.schema.as_deref().unwrap_or_default());
+    Ok(base)
+}
