@@ -22,7 +22,7 @@ pub struct Binaries {
     pub(super) flavor: Flavor,
     pub(super) version: String,
     pub(super) server: PathBuf,
-    /// MariaDB's only.
+    /// MariaDB's only; none for an unpacked tree, whose own installer looks for programs where they are not.
     pub(super) installer: Option<PathBuf>,
     /// Where messages and plugins are, if the programs are not those of the system.
     pub(super) basedir: Option<PathBuf>,
@@ -96,11 +96,12 @@ impl Binaries {
             return None;
         };
         let version = text.split("Ver ").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap_or("?");
+        let basedir = own.then(|| Self::tree_of(folder)).flatten();
         let installer = match flavor {
+            Flavor::MariaDb if basedir.as_deref().is_some_and(|tree| system_tables(tree).is_some()) => None,
             Flavor::MariaDb => Some(Self::installer(folder, folders)?),
             Flavor::MySql | Flavor::Unknown => None,
         };
-        let basedir = own.then(|| Self::tree_of(folder)).flatten();
         Some(Self { flavor, version: version.to_owned(), server, installer, basedir })
     }
 
@@ -134,6 +135,18 @@ impl Binaries {
     pub fn server(&self) -> &Path {
         &self.server
     }
+}
+
+/// The scripts that make MariaDB's system tables, in their order, if this tree has them.
+pub(super) fn system_tables(tree: &Path) -> Option<Vec<PathBuf>> {
+    const SCRIPTS: [&str; 4] = [
+        "mariadb_system_tables.sql",
+        "mariadb_performance_tables.sql",
+        "mariadb_system_tables_data.sql",
+        "maria_add_gis_sp_bootstrap.sql",
+    ];
+    let scripts: Vec<PathBuf> = SCRIPTS.iter().map(|name| tree.join("share/mariadb").join(name)).collect();
+    scripts.iter().all(|script| script.is_file()).then_some(scripts)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use super::binaries::Binaries;
+use super::binaries::{Binaries, system_tables};
 use super::error::SandboxError;
 use super::folder::tail_of;
 use crate::cluster::Flavor;
@@ -19,11 +19,23 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// Makes `folder/data`.
 pub(super) async fn make(binaries: &Binaries, folder: &Path) -> Result<(), SandboxError> {
     let data = folder.join("data");
+    let mut input = None;
     let mut command = match (&binaries.flavor, &binaries.installer) {
         (Flavor::MariaDb, Some(installer)) => {
             let mut command = Command::new(installer);
             command.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
             command.args(["--skip-name-resolve", "--innodb-log-file-size=8M", "--innodb-buffer-pool-size=32M"]);
+            command
+        }
+        (Flavor::MariaDb, None) => {
+            let tree = binaries.basedir.as_deref().unwrap_or_else(|| Path::new("/usr"));
+            input = Some(bootstrap(folder, tree)?);
+            fs::create_dir(&data).map_err(SandboxError::io(&data))?;
+            let mut command = Command::new(&binaries.server);
+            command.args(["--no-defaults", "--bootstrap", "--skip-networking"]);
+            command.args(["--innodb-log-file-size=8M", "--innodb-buffer-pool-size=32M"]);
+            command.arg(with_path("--lc-messages-dir=", &tree.join("share/mariadb")));
+            command.arg(with_path("--plugin-dir=", &tree.join("lib/mysql/plugin")));
             command
         }
         _ => {
@@ -47,7 +59,12 @@ pub(super) async fn make(binaries: &Binaries, folder: &Path) -> Result<(), Sandb
     let log = folder.join("template.log");
     let file = fs::File::create(&log).map_err(SandboxError::io(&log))?;
     let errors = file.try_clone().map_err(SandboxError::io(&log))?;
-    command.stdin(Stdio::null()).stdout(file).stderr(errors).kill_on_drop(true).process_group(0);
+    command
+        .stdin(input.map_or_else(Stdio::null, Stdio::from))
+        .stdout(file)
+        .stderr(errors)
+        .kill_on_drop(true)
+        .process_group(0);
     let mut child = command.spawn().map_err(|source| SandboxError::Run { program: program.clone(), source })?;
     let status = match tokio::time::timeout(LIMIT, child.wait()).await {
         Ok(Ok(status)) if status.success() => {
@@ -60,6 +77,19 @@ pub(super) async fn make(binaries: &Binaries, folder: &Path) -> Result<(), Sandb
         Err(_) => format!("not done after {LIMIT:?}"),
     };
     Err(SandboxError::Failed { program, status, log: tail_of(&log) })
+}
+
+/// What the server reads to make its system tables: as its installer, with a `root` that needs no password.
+fn bootstrap(folder: &Path, tree: &Path) -> Result<fs::File, SandboxError> {
+    let path = folder.join("bootstrap.sql");
+    // One statement a line: that is how they are read there.
+    let mut text =
+        String::from("create database mysql;\nuse mysql;\nset @auth_root_socket=NULL, @skip_auth_anonymous=1;\n");
+    for script in system_tables(tree).unwrap_or_default() {
+        text.push_str(&fs::read_to_string(&script).map_err(SandboxError::io(&script))?);
+    }
+    fs::write(&path, text).map_err(SandboxError::io(&path))?;
+    fs::File::open(&path).map_err(SandboxError::io(&path))
 }
 
 /// Whether this process is root, whom a server only obeys with `--user=root`.

@@ -50,12 +50,32 @@ pub async fn start(flavor: Flavor, options: SandboxOptions) -> Option<Sandbox> {
     Some(Sandbox::start(options).await.expect("private servers"))
 }
 
+/// The newer MariaDB that scripts/get-mariadb.sh brings, or None after having said why not.
+pub async fn newer_mariadb(extra: &[&str]) -> Option<Sandbox> {
+    let binaries = match Binaries::find_at(&target().join("mariadb/bin"), Flavor::MariaDb) {
+        Ok(binaries) => binaries,
+        Err(error) => {
+            eprintln!("skipped: no newer MariaDB here ({error}); run scripts/get-mariadb.sh");
+            return None;
+        }
+    };
+    let extra = extra.iter().map(|option| (*option).to_owned()).collect();
+    let options = SandboxOptions { replicas: 0, binaries: Some(binaries), extra, ..SandboxOptions::default() };
+    Some(Sandbox::start(options).await.expect("a private server"))
+}
+
+/// Cargo's folder, where scripts put what tests need.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from)
+}
+
 /// MySQL's programs are where scripts/get-mysql.sh puts them, or installed.
 fn binaries(flavor: Flavor) -> Result<Binaries, SandboxError> {
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
     match flavor {
-        Flavor::MySql => Binaries::find_at(&target.join("mysql/bin"), flavor).or_else(|_| Binaries::find(Some(flavor))),
+        Flavor::MySql => {
+            Binaries::find_at(&target().join("mysql/bin"), flavor).or_else(|_| Binaries::find(Some(flavor)))
+        }
         Flavor::MariaDb | Flavor::Unknown => Binaries::find(Some(flavor)),
     }
 }
