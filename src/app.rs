@@ -1,10 +1,9 @@
 //! The composition root: builds all parts in reading order and passes each what it needs. No part reaches out.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -14,12 +13,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{HttpServer, Ready};
-use crate::backend::{Account, BackendError, OnConnect, Pools, read_greeting};
+use crate::backend::{BackendError, OnConnect, Pools, read_greeting};
 use crate::clock;
 use crate::cluster::{Cluster, ServerId};
 use crate::config::{Config, MonitorConfig};
 use crate::monitor::Monitor;
-use crate::proxy::{Clients, Greetings, Listener, Poke, Shared, User, janitor};
+use crate::proxy::{Clients, Greetings, Listener, Poke, Shared, Users, janitor};
 use crate::routing::Policy;
 use crate::session::PinCause;
 use crate::sql::Classifier;
@@ -61,16 +60,7 @@ pub async fn start(mut config: Config) -> anyhow::Result<RunningProxy> {
     let on_connect: OnConnect = Arc::new(move |server, error| counted.backend_connected(server, result_of(error)));
     let pools = Pools::new(&config, &cluster, &on_connect);
     let classifier = Classifier::new(config.routing.shape_cache, random_keys()?, &config.routing.read_functions);
-    let users = config
-        .users
-        .iter()
-        .map(|user| {
-            let account = Account { user: user.name.as_str().into(), password: user.password.clone() };
-            let max_connections = user.max_connections;
-            let entry = User { account, connections: AtomicU32::new(0), max_connections };
-            (user.name.clone().into_bytes(), Arc::new(entry))
-        })
-        .collect::<HashMap<_, _>>();
+    let users = Users::new(&config, random()?);
     let shared = Arc::new(Shared {
         policy: Policy::new(&config),
         cluster: Arc::new(ArcSwap::from_pointee(cluster)),
@@ -180,10 +170,14 @@ fn watch_as_first_user(config: &mut Config) {
     }
 }
 
-fn random_keys() -> io::Result<[u64; 2]> {
-    let mut bytes = [0; 16];
+fn random<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| io::Error::other("the system has no randomness"))?;
-    let whole = u128::from_le_bytes(bytes);
+    Ok(bytes)
+}
+
+fn random_keys() -> io::Result<[u64; 2]> {
+    let whole = u128::from_le_bytes(random()?);
     Ok([
         u64::try_from(whole >> 64).unwrap_or_default(),
         u64::try_from(whole & u128::from(u64::MAX)).unwrap_or_default(),

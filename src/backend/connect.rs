@@ -3,29 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::account::Account;
+use super::authenticate::{AuthError, authenticate};
 use super::connection::Connection;
 use super::error::{BackendError, Phase};
 use crate::clock;
 use crate::cluster::ServerId;
-use crate::config::{Address, Secret};
+use crate::config::Address;
 use crate::net::Stream;
 use crate::session::{Base, tracking};
-use crate::wire::auth::{CACHING_SHA2, NATIVE, caching_sha2, native};
-use crate::wire::handshake::{AuthReply, Greeting, HandshakeResponse};
+use crate::wire::handshake::Greeting;
 use crate::wire::writer::put_packet;
 use crate::wire::{Capabilities, ErrPacket, Inbox, ProtocolError, ReplyKind};
 
 /// The longest packet of a login, in bytes.
 const MAX_LOGIN_PACKET: usize = 64 << 10;
-
-/// An account towards the servers.
-#[derive(Debug, Clone)]
-pub struct Account {
-    /// The user's name.
-    pub user: Arc<str>,
-    /// Its password.
-    pub password: Secret,
-}
 
 /// Where and how to log in.
 #[derive(Debug, Clone)]
@@ -55,6 +47,7 @@ const ALWAYS: Capabilities = Capabilities::LONG_PASSWORD
     .with(Capabilities::MULTI_STATEMENTS)
     .with(Capabilities::PLUGIN_AUTH)
     .with(Capabilities::PLUGIN_AUTH_LENENC)
+    .with(Capabilities::CONNECT_ATTRS)
     .with(Capabilities::SESSION_TRACK);
 
 impl Login {
@@ -81,7 +74,8 @@ impl Login {
         let mut phase = LoginPhase { stream, inbox: Inbox::default(), sequence: 0 };
         let packet = phase.read().await.map_err(|error| self.failed(error))?;
         if packet.first() == Some(&0xFF) {
-            return Err(self.refused(&packet));
+            let error = ErrPacket::parse(&packet).map_err(|error| self.malformed(error))?;
+            return Err(self.refused(error));
         }
         let greeting = Greeting::parse(&packet).map_err(|error| self.malformed(error))?;
         // A server that does not say that it is MariaDB's sets bit 0; one that is must not be told that we are not.
@@ -90,7 +84,15 @@ impl Login {
         if !capabilities.contains(Capabilities::SESSION_TRACK | Capabilities::PLUGIN_AUTH) {
             return Err(BackendError::TooOld { server: self.name.clone(), version: greeting.version });
         }
-        self.log_in(&mut phase, &greeting, capabilities).await?;
+        authenticate(&mut phase, &greeting, &self.account, capabilities, self.collation).await.map_err(|error| {
+            match error {
+                AuthError::Phase(error) => self.failed(error),
+                AuthError::Refused(error) => self.refused(error),
+                AuthError::Plugin(plugin, why) => {
+                    BackendError::Plugin { server: self.name.clone(), user: self.account.user.clone(), plugin, why }
+                }
+            }
+        })?;
         let mut connection = Connection::new(
             phase.stream,
             capabilities,
@@ -101,74 +103,6 @@ impl Login {
         );
         self.set_up(&mut connection, &greeting).await?;
         Ok(connection)
-    }
-
-    async fn log_in(
-        &self,
-        phase: &mut LoginPhase,
-        greeting: &Greeting,
-        capabilities: Capabilities,
-    ) -> Result<(), BackendError> {
-        let mut plugin = match &*greeting.plugin {
-            CACHING_SHA2 => CACHING_SHA2,
-            _ => NATIVE,
-        };
-        let mut nonce = greeting.nonce.to_vec();
-        let response = HandshakeResponse {
-            capabilities,
-            max_packet: 1 << 30,
-            collation: self.collation,
-            user: self.account.user.as_bytes().to_vec(),
-            auth_response: self.scramble(plugin, &nonce),
-            schema: None,
-            plugin: Some(plugin.to_owned()),
-            attributes: Vec::new(),
-        };
-        phase.write(&response.encode()).await.map_err(|error| self.failed(error))?;
-        loop {
-            let packet = phase.read().await.map_err(|error| self.failed(error))?;
-            match AuthReply::parse(&packet).map_err(|error| self.malformed(error))? {
-                AuthReply::Ok => return Ok(()),
-                AuthReply::Err => return Err(self.refused(&packet)),
-                AuthReply::Switch { plugin: wanted, data } => {
-                    plugin = match wanted {
-                        CACHING_SHA2 => CACHING_SHA2,
-                        NATIVE => NATIVE,
-                        other => {
-                            return Err(BackendError::Plugin {
-                                server: self.name.clone(),
-                                user: self.account.user.clone(),
-                                plugin: other.to_owned(),
-                            });
-                        }
-                    };
-                    nonce = data.to_vec();
-                    let scramble = self.scramble(plugin, &nonce);
-                    phase.write(&scramble).await.map_err(|error| self.failed(error))?;
-                }
-                AuthReply::More([caching_sha2::FAST_AUTH_OK]) => {}
-                AuthReply::More([caching_sha2::FULL_AUTH]) => {
-                    phase.write(&[caching_sha2::REQUEST_PUBLIC_KEY]).await.map_err(|error| self.failed(error))?;
-                }
-                AuthReply::More(key) => {
-                    let password = self.account.password.expose().as_bytes();
-                    let cipher = caching_sha2::encrypt(password, &nonce, key).ok_or_else(|| {
-                        self.malformed(ProtocolError::Malformed { packet: "AuthMoreData", what: "not a public key" })
-                    })?;
-                    phase.write(&cipher).await.map_err(|error| self.failed(error))?;
-                }
-            }
-        }
-    }
-
-    fn scramble(&self, plugin: &str, nonce: &[u8]) -> Vec<u8> {
-        let password = self.account.password.expose().as_bytes();
-        match plugin {
-            // The empty password is one NUL byte there.
-            CACHING_SHA2 if password.is_empty() => vec![0],
-            CACHING_SHA2 => caching_sha2::scramble(password, nonce),
-            _ => native::scramble(password, nonce),
-        }
     }
 
     /// Turns tracking on, and asks what a fresh session has, in one round trip.
@@ -202,9 +136,7 @@ impl Login {
         BackendError::Connect { server: self.name.clone(), address: self.address.to_string(), error }
     }
 
-    fn refused(&self, packet: &[u8]) -> BackendError {
-        let error = ErrPacket::parse(packet)
-            .unwrap_or_else(|error| ErrPacket::new(2013, b"HY000", &format!("an unreadable error packet: {error}")));
+    fn refused(&self, error: ErrPacket) -> BackendError {
         BackendError::Refused { server: self.name.clone(), user: self.account.user.clone(), error }
     }
 
@@ -246,20 +178,26 @@ pub async fn read_greeting(name: &Arc<str>, address: &Address, limit: Duration) 
 }
 
 /// A connection whose login goes on.
-struct LoginPhase {
+pub(super) struct LoginPhase {
     stream: Stream,
     inbox: Inbox,
     /// The sequence id of the next packet.
     sequence: u8,
 }
 
-enum PhaseError {
+#[derive(Debug)]
+pub(super) enum PhaseError {
     Io(std::io::Error),
     Protocol(ProtocolError),
 }
 
 impl LoginPhase {
-    async fn read(&mut self) -> Result<Vec<u8>, PhaseError> {
+    /// Whether nobody on the way can read what is said.
+    pub(super) fn is_secure(&self) -> bool {
+        self.stream.is_secure()
+    }
+
+    pub(super) async fn read(&mut self) -> Result<Vec<u8>, PhaseError> {
         loop {
             if let Some((header, packet)) = self.inbox.take(MAX_LOGIN_PACKET).map_err(PhaseError::Protocol)? {
                 self.sequence = header.sequence.wrapping_add(1);
@@ -269,7 +207,7 @@ impl LoginPhase {
         }
     }
 
-    async fn write(&mut self, payload: &[u8]) -> Result<(), PhaseError> {
+    pub(super) async fn write(&mut self, payload: &[u8]) -> Result<(), PhaseError> {
         let mut out = bytes::BytesMut::with_capacity(payload.len().saturating_add(4));
         self.sequence = put_packet(&mut out, self.sequence, payload);
         self.stream.write_all(&out, None).await.map_err(PhaseError::Io)

@@ -37,7 +37,7 @@ pub enum BackendError {
         error: ErrPacket,
     },
     /// The server asks for an authentication that pointsman does not speak.
-    #[error("`{server}` wants the authentication method `{plugin}` for user `{user}`, which pointsman does not speak")]
+    #[error("`{server}` wants the authentication method `{plugin}` for user `{user}`, {why}")]
     Plugin {
         /// The server's name.
         server: Arc<str>,
@@ -45,6 +45,8 @@ pub enum BackendError {
         user: Arc<str>,
         /// The method.
         plugin: String,
+        /// Why it cannot be served, as a clause.
+        why: &'static str,
     },
     /// The server cannot report changes of session state.
     #[error("`{server}` is version {version}, which does not track session state: MariaDB 10.2 or MySQL 5.7 is needed")]

@@ -1,5 +1,7 @@
 //! Connections to servers and their pools. Knows nothing of clients; moves bytes and waits.
 
+mod account;
+mod authenticate;
 mod connect;
 mod connection;
 mod error;
@@ -7,7 +9,8 @@ mod held;
 mod lease;
 mod pools;
 
-pub use connect::{Account, Login, read_greeting};
+pub use account::{Account, AccountId, Credential, Password, Rotation};
+pub use connect::{Login, read_greeting};
 pub use connection::Connection;
 pub use error::{BackendError, Phase};
 pub use held::HeldStatements;

@@ -2,14 +2,15 @@
 //! of a server over all of them.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use deadpool::managed::{self, Metrics as ObjectMetrics, Object, PoolError, RecycleError, RecycleResult, Timeouts};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::connect::{Account, Login};
+use super::account::{Account, AccountId, Credential};
+use super::connect::Login;
 use super::connection::Connection;
 use super::error::BackendError;
 use super::lease::Lease;
@@ -21,8 +22,10 @@ use crate::wire::Capabilities;
 /// What connections of one pool have in common beside their server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PoolKey {
-    /// The account.
+    /// The user's name.
     pub user: Arc<str>,
+    /// The account as it is now.
+    pub account: AccountId,
     /// The collation of the login.
     pub collation: u16,
     /// The capabilities that shape results.
@@ -47,9 +50,33 @@ pub struct Manager {
     key: PoolKey,
     account: Account,
     user: Arc<Semaphore>,
+    /// The account is no longer as it was: what comes back is closed.
+    retired: AtomicBool,
 }
 
 impl Manager {
+    /// Logs in. A session that began before the account's password changed goes on with the one that is known since.
+    async fn log_in(&self) -> Result<Connection, BackendError> {
+        let server = &self.server;
+        let mut login = Login {
+            server: server.id,
+            name: server.name.clone(),
+            address: server.address.clone(),
+            account: self.account.clone(),
+            collation: self.key.collation,
+            capabilities: self.key.capabilities,
+            limit: server.limits.connect_timeout,
+        };
+        let made = login.connect().await;
+        match (made, self.account.rotation.load_full()) {
+            (Err(BackendError::Refused { error, .. }), Some(newest)) if error.code == 1045 => {
+                login.account.credential = Credential::clone(&newest);
+                login.connect().await
+            }
+            (made, _) => made,
+        }
+    }
+
     /// Whether its sessions have a schema.
     pub(super) fn keeps_schema(&self) -> bool {
         self.key.schema
@@ -65,31 +92,22 @@ impl managed::Manager for Manager {
         // The user's share first: who waits for it must not hold a place that others could use.
         let user_permit = server.permit(&self.user, &self.key, "pools.size").await?;
         let server_permit = server.permit(&server.permits, &self.key, "pools.max_per_server").await?;
-        let login = Login {
-            server: server.id,
-            name: server.name.clone(),
-            address: server.address.clone(),
-            account: self.account.clone(),
-            collation: self.key.collation,
-            capabilities: self.key.capabilities,
-            limit: server.limits.connect_timeout,
-        };
-        let made = login.connect().await;
+        let made = self.log_in().await;
         (server.on_connect)(server.id, made.as_ref().err());
         Ok(Pooled { connection: Box::new(made?), _server: server_permit, _user: user_permit })
     }
 
     async fn recycle(&self, pooled: &mut Pooled, _: &ObjectMetrics) -> RecycleResult<BackendError> {
         let connection = &pooled.connection;
-        if connection.busy || connection.is_dead() {
+        if connection.busy || connection.is_dead() || self.retired.load(Relaxed) {
             return Err(RecycleError::message("the server closed it"));
         }
         Ok(())
     }
 }
 
-/// A pool of connections to one server.
-pub type Pool = managed::Pool<Manager>;
+/// A pool of connections to one server; forgotten when nobody has it and it holds no connection.
+pub type Pool = Arc<managed::Pool<Manager>>;
 
 /// Called for each attempt to connect, with its error if it failed.
 pub type OnConnect = Arc<dyn Fn(ServerId, Option<&BackendError>) + Send + Sync>;
@@ -180,14 +198,16 @@ impl ServerPools {
         pools
             .entry(key.clone())
             .or_insert_with(|| {
-                let manager = Manager { server: self.clone(), key: key.clone(), account: account.clone(), user };
+                let (server, key, account) = (self.clone(), key.clone(), account.clone());
+                let manager = Manager { server, key, account, user, retired: AtomicBool::new(false) };
                 // Cannot fail: a runtime is named whenever a time-out is.
                 #[expect(clippy::expect_used, reason = "build() fails only for a time-out without a runtime")]
-                Pool::builder(manager)
+                managed::Pool::builder(manager)
                     .max_size(self.limits.size as usize)
                     .runtime(deadpool::Runtime::Tokio1)
                     .build()
                     .expect("a pool with a runtime")
+                    .into()
             })
             .clone()
     }
@@ -288,18 +308,46 @@ impl ServerPools {
         BackendError::PoolFull { text }
     }
 
-    /// Closes connections that are too old, or idle for too long. To be called now and then.
+    /// Closes connections that are too old, or idle for too long, and forgets pools that are empty and nobody's. To be
+    /// called now and then.
     pub fn tidy(&self) {
         let now = clock::now();
-        let pools = self.pools.read().unwrap_or_else(PoisonError::into_inner);
-        for pool in pools.values() {
+        let mut empty = false;
+        for pool in self.pools.read().unwrap_or_else(PoisonError::into_inner).values() {
+            let retired = pool.manager().retired.load(Relaxed);
             pool.retain(|pooled, metrics| {
-                metrics.last_used() < self.limits.idle_timeout
+                !retired
+                    && metrics.last_used() < self.limits.idle_timeout
                     && now.saturating_duration_since(pooled.connection.created) < self.limits.max_lifetime
                     && !pooled.connection.is_dead()
             });
+            empty |= is_unused(pool);
+        }
+        if empty {
+            // Nobody can get a pool while this lock is held: what is nobody's now is so until it is forgotten.
+            self.pools.write().unwrap_or_else(PoisonError::into_inner).retain(|_, pool| !is_unused(pool));
+            self.users.write().unwrap_or_else(PoisonError::into_inner).retain(|_, user| Arc::strong_count(user) > 1);
         }
     }
+
+    /// This account is no longer as it was: its idle connections are closed, and those in use when they come back.
+    pub fn retire(&self, account: AccountId) {
+        let pools = self.pools.read().unwrap_or_else(PoisonError::into_inner);
+        for (_, pool) in pools.iter().filter(|(key, _)| key.account == account) {
+            pool.manager().retired.store(true, Relaxed);
+            pool.retain(|_, _| false);
+        }
+    }
+
+    /// How many pools there are.
+    #[must_use]
+    pub fn pools(&self) -> usize {
+        self.pools.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+fn is_unused(pool: &Pool) -> bool {
+    Arc::strong_count(pool) == 1 && pool.status().size == 0
 }
 
 /// A place among those that wait.
@@ -353,6 +401,13 @@ impl Pools {
     #[must_use]
     pub fn servers(&self) -> &[Arc<ServerPools>] {
         &self.servers
+    }
+
+    /// This account is no longer as it was, on any server.
+    pub fn retire(&self, account: AccountId) {
+        for server in &self.servers {
+            server.retire(account);
+        }
     }
 
     /// Statements that run on a server now.

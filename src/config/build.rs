@@ -103,6 +103,7 @@ fn users(raw: &Raw, variables: &impl Variables, findings: &mut Findings) -> Vec<
             password,
             max_connections: block.number("max_connections"),
             consistency: block.consistency("consistency"),
+            require_tls: block.flag("require_tls"),
         });
     }
     users

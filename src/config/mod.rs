@@ -151,6 +151,8 @@ pub struct UserConfig {
     pub max_connections: Option<u32>,
     /// Overrides `routing.consistency`.
     pub consistency: Option<Consistency>,
+    /// Its clients must come by TLS. Default false.
+    pub require_tls: bool,
 }
 
 /// `[monitor]`.

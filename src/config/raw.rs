@@ -112,6 +112,11 @@ impl Block {
         if let Value::Number(number) = self.value(key)? { u32::try_from(number).ok() } else { None }
     }
 
+    /// False also when it is not given and has no default.
+    pub(super) fn flag(&self, key: &str) -> bool {
+        matches!(self.value(key), Some(Value::Flag(true)))
+    }
+
     pub(super) fn bytes(&self, key: &str) -> Option<usize> {
         if let Value::Number(number) = self.value(key)? { usize::try_from(number).ok() } else { None }
     }

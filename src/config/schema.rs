@@ -114,6 +114,8 @@ pub enum Kind {
     Path,
     /// An environment variable that holds a password.
     Variable,
+    /// `true` or `false`.
+    Flag,
     /// One of a few words.
     Choice(&'static [&'static str]),
     /// How fresh a read must be.
@@ -154,6 +156,7 @@ impl fmt::Display for Kind {
             Self::Secret => f.write_str("a text"),
             Self::Path => f.write_str("the path of a file"),
             Self::Variable => f.write_str("the name of an environment variable"),
+            Self::Flag => f.write_str("true or false"),
             Self::Choice(words) => {
                 let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
                 f.write_str(&words.join(" or "))

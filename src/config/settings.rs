@@ -246,6 +246,13 @@ const USERS: Section = Section {
             "\"eventual\"",
             "How fresh the reads of this user must be; see `routing.consistency`.",
         ),
+        setting(
+            "require_tls",
+            Kind::Flag,
+            "false",
+            "Clients of this user must come by TLS or a Unix socket; others get error 1045, as from a server whose account \
+             says `REQUIRE SSL`.",
+        ),
     ],
 };
 

@@ -14,6 +14,7 @@ use super::{Address, Consistency, RuleTarget, Secret};
 pub(super) enum Value {
     Duration(Duration),
     Number(u64),
+    Flag(bool),
     Address(Option<Address>),
     Text(String),
     List(Vec<String>),
@@ -47,6 +48,8 @@ pub(super) fn from_toml(kind: &Kind, value: &DeValue<'_>) -> Result<Value, Strin
             }
         }
         (Kind::Number { .. }, _) => Err(wrong_type()),
+        (Kind::Flag, DeValue::Boolean(flag)) => Ok(Value::Flag(*flag)),
+        (Kind::Flag, _) => Err(wrong_type()),
         (Kind::Duration { .. }, DeValue::Integer(number)) if number.as_str() == "0" => from_text(kind, "0"),
         (_, DeValue::String(text)) => from_text(kind, text),
         _ => Err(wrong_type()),
@@ -81,6 +84,7 @@ pub(super) fn from_text(kind: &Kind, text: &str) -> Result<Value, String> {
         // What is no name of a variable may be a password put in the wrong place: it is not repeated.
         Kind::Variable if is_variable(text) => Ok(Value::Text(text.to_owned())),
         Kind::Variable => Err(format!("expected {kind}")),
+        Kind::Flag => text.parse().map(Value::Flag).map_err(|_| wrong()),
         Kind::Choice(words) if words.contains(&text) => Ok(Value::Text(text.to_owned())),
         Kind::Choice(_) => Err(wrong()),
         Kind::Consistency => consistency(text).map(Value::Consistency).ok_or_else(wrong),

@@ -32,10 +32,8 @@ pub(super) fn refusal(error: &BackendError) -> ErrPacket {
             b"HY000",
             &format!("pointsman: {error}; nothing was sent to it, so the statement can be tried again"),
         ),
-        // The server's own words for its own limits; the client's account works, so the rest is the operator's.
-        BackendError::Refused { error: refused, .. } if matches!(refused.code, 1040 | 1203 | 1226) => {
-            ErrPacket::new(refused.code, &refused.sql_state, &format!("pointsman: {error}"))
-        }
+        // The server's own words, for a locked account, an expired password, its limits.
+        BackendError::Refused { error: refused, .. } if refused.code != 1045 => refused.clone(),
         BackendError::Refused { .. } | BackendError::Plugin { .. } => ErrPacket::new(
             1045,
             b"28000",

@@ -13,8 +13,9 @@ use super::client::Client;
 use super::clients::ClientHandle;
 use super::error::{SessionError, refusal};
 use super::relay::{RelayError, Taken, relay};
-use super::shared::{Shared, User};
-use crate::backend::{BackendError, Lease, Phase, Pool, PoolKey, ServerPools};
+use super::shared::Shared;
+use super::users::User;
+use crate::backend::{Account, BackendError, Lease, Phase, Pool, PoolKey, ServerPools};
 use crate::clock;
 use crate::cluster::{Role, ServerId};
 use crate::routing::{Route, RouteReason, Target};
@@ -42,6 +43,11 @@ impl Leases {
     pub(super) fn new(user: Arc<User>, collation: u16, capabilities: Capabilities) -> Self {
         let capabilities = capabilities & Capabilities::SHAPING;
         Self { primary: None, replica: None, pools: Vec::new(), user, collation, capabilities }
+    }
+
+    /// The account towards the servers.
+    pub(super) fn account(&self) -> &Account {
+        &self.user.account
     }
 
     pub(super) fn slot(&mut self, slot: Slot) -> &mut Option<Lease> {
@@ -84,6 +90,7 @@ impl Leases {
         }
         let key = PoolKey {
             user: self.user.account.user.clone(),
+            account: self.user.account.id,
             collation: self.collation,
             capabilities: self.capabilities,
             schema,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::clients::Poke;
 use super::shared::Shared;
-use crate::backend::{BackendError, Login};
+use crate::backend::{Account, BackendError, Login};
 use crate::cluster::ServerId;
 use crate::sql::KillTarget;
 use crate::wire::{Capabilities, ErrPacket};
@@ -13,8 +13,8 @@ use crate::wire::{Capabilities, ErrPacket};
 /// A client whose connection is killed leaves within this, or is cut off.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Carries out a KILL of `user`, who may end only its own connections, as without the CONNECTION_ADMIN privilege.
-pub(super) async fn kill(shared: &Arc<Shared>, user: &Arc<str>, target: KillTarget) -> Result<(), ErrPacket> {
+/// Carries out a KILL of `account`, who may end only its own connections, as without the CONNECTION_ADMIN privilege.
+pub(super) async fn kill(shared: &Arc<Shared>, account: &Account, target: KillTarget) -> Result<(), ErrPacket> {
     let (id, whole) = match target {
         KillTarget::Connection(id) => (id, true),
         KillTarget::Query(id) => (id, false),
@@ -23,7 +23,7 @@ pub(super) async fn kill(shared: &Arc<Shared>, user: &Arc<str>, target: KillTarg
     let unknown =
         || ErrPacket::new(1094, b"HY000", &format!("Unknown thread id: {id} (pointsman knows no such client)"));
     let handle = u32::try_from(id).ok().and_then(|id| shared.clients.get(id)).ok_or_else(unknown)?;
-    if handle.user() != *user {
+    if handle.user() != account.user {
         return Err(ErrPacket::new(1095, b"HY000", &format!("You are not owner of thread {id}")));
     }
     if whole {
@@ -39,7 +39,7 @@ pub(super) async fn kill(shared: &Arc<Shared>, user: &Arc<str>, target: KillTarg
         });
     }
     if let Some((server, thread)) = handle.running()
-        && let Err(error) = kill_query(shared, user, server, thread).await
+        && let Err(error) = kill_query(shared, account, server, thread).await
     {
         tracing::warn!(id, %error, "could not kill a statement on its server");
     }
@@ -47,15 +47,13 @@ pub(super) async fn kill(shared: &Arc<Shared>, user: &Arc<str>, target: KillTarg
 }
 
 /// KILL QUERY on a connection of its own: the one that runs the statement is busy.
-async fn kill_query(shared: &Shared, user: &Arc<str>, server: ServerId, thread: u32) -> Result<(), BackendError> {
-    let (Some(pools), Some(account)) = (shared.pools.server(server), shared.users.get(user.as_bytes())) else {
-        return Ok(());
-    };
+async fn kill_query(shared: &Shared, account: &Account, server: ServerId, thread: u32) -> Result<(), BackendError> {
+    let Some(pools) = shared.pools.server(server) else { return Ok(()) };
     let login = Login {
         server,
         name: pools.name().clone(),
         address: pools.address().clone(),
-        account: account.account.clone(),
+        account: account.clone(),
         collation: 45,
         capabilities: Capabilities::default(),
         limit: shared.config.pools.connect_timeout,

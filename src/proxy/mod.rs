@@ -13,8 +13,10 @@ mod login;
 mod relay;
 mod run;
 mod shared;
+mod users;
 
 pub use clients::{ClientHandle, Clients, Poke};
 pub use listener::Listener;
 pub(crate) use listener::janitor;
-pub use shared::{Greetings, Shared, User};
+pub use shared::{Greetings, Shared};
+pub use users::{Claim, User, Users};

@@ -250,7 +250,7 @@ impl Served<'_> {
                 self.client.ok(self.session.status(), sequence).await?;
             }
             Plan::ChangeUser(payload) => self.change_user(&payload, sequence).await?,
-            Plan::Kill(target) => match kill(self.shared, self.session.user(), target).await {
+            Plan::Kill(target) => match kill(self.shared, self.leases.account(), target).await {
                 Ok(()) => self.client.ok(self.session.status(), sequence).await?,
                 Err(packet) => {
                     error = Some((packet.code, Origin::Proxy));

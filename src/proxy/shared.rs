@@ -1,14 +1,15 @@
 //! What all sessions share. Built once by the composition root and passed by reference; nothing here is a static.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::clients::Clients;
-use crate::backend::{Account, Pools};
+use super::users::Users;
+use crate::backend::{AccountId, Pools};
 use crate::clock;
 use crate::cluster::Cluster;
 use crate::config::Config;
@@ -19,17 +20,6 @@ use crate::telemetry::{Metrics, Throttle, Verdict};
 use crate::wire::auth::caching_sha2::KeyPair;
 use crate::wire::handshake::Greeting;
 use crate::wire::{Capabilities, Status};
-
-/// An account that clients log in with.
-#[derive(Debug)]
-pub struct User {
-    /// The account towards the servers: the same.
-    pub account: Account,
-    /// Clients of it at this time.
-    pub connections: AtomicU32,
-    /// The most of them.
-    pub max_connections: Option<u32>,
-}
 
 /// What all sessions share.
 pub struct Shared {
@@ -45,8 +35,8 @@ pub struct Shared {
     pub classifier: Classifier,
     /// Counts.
     pub metrics: Arc<Metrics>,
-    /// Accounts by name.
-    pub users: HashMap<Vec<u8>, Arc<User>>,
+    /// Who may log in.
+    pub users: Users,
     /// The secret of statement keys.
     pub keys: [u64; 2],
     /// For the full exchange of caching_sha2_password.
@@ -102,12 +92,16 @@ impl Shared {
 pub struct Greetings {
     primary: ArcSwapOption<Greeting>,
     bases: RwLock<HashMap<(u16, Capabilities), Arc<Base>>>,
-    /// Schemas that a user could use on the primary; empty: it could log in without one.
-    schemas: Mutex<HashSet<(Arc<str>, Vec<u8>)>>,
+    /// When an account could last use a schema on the primary; empty: it could log in without one.
+    schemas: Mutex<HashMap<(AccountId, Vec<u8>), Instant>>,
 }
 
 /// At most so many forms of logins, and of schemas, are remembered.
 const MAX_REMEMBERED: usize = 10_000;
+
+/// A login asks the primary whether its account may use its schema, unless it was asked within this time: a dropped
+/// schema or a lost right is told at the login, and a storm of logins costs the primary one question.
+const SCHEMA_KNOWN: Duration = Duration::from_secs(1);
 
 impl Greetings {
     /// The primary's greeting, or one to stand in for it until it was seen.
@@ -153,19 +147,20 @@ impl Greetings {
         }
     }
 
-    /// Whether this user could use this schema before.
+    /// Whether this account could use this schema just now.
     #[must_use]
-    pub fn knows_schema(&self, user: &Arc<str>, schema: &[u8]) -> bool {
+    pub fn knows_schema(&self, account: AccountId, schema: &[u8]) -> bool {
         let schemas = self.schemas.lock().unwrap_or_else(PoisonError::into_inner);
-        schemas.contains(&(user.clone(), schema.to_vec()))
+        let known = schemas.get(&(account, schema.to_vec()));
+        known.is_some_and(|seen| clock::now().saturating_duration_since(*seen) < SCHEMA_KNOWN)
     }
 
-    /// This user could use this schema.
-    pub fn keep_schema(&self, user: &Arc<str>, schema: &[u8]) {
+    /// This account could use this schema.
+    pub fn keep_schema(&self, account: AccountId, schema: &[u8]) {
         let mut schemas = self.schemas.lock().unwrap_or_else(PoisonError::into_inner);
         if schemas.len() >= MAX_REMEMBERED {
             schemas.clear();
         }
-        schemas.insert((user.clone(), schema.to_vec()));
+        schemas.insert((account, schema.to_vec()), clock::now());
     }
 }

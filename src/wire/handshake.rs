@@ -238,8 +238,13 @@ pub enum AuthReply<'a> {
         /// Its data: the nonce, without a NUL at the end.
         data: &'a [u8],
     },
-    /// AuthMoreData: the plugin's own.
+    /// AuthMoreData: the plugin's own. MariaDB leaves its first byte out where the data cannot be taken for another packet.
     More(&'a [u8]),
+    /// AuthNextFactor: the server wants more than one proof.
+    NextFactor {
+        /// The plugin of the next one.
+        plugin: &'a str,
+    },
     /// ERR.
     Err,
 }
@@ -260,10 +265,16 @@ impl<'a> AuthReply<'a> {
             0xFE => {
                 let plugin = std::str::from_utf8(reader.until_nul()?).map_err(|_| reader.malformed("plugin name"))?;
                 let data = reader.take_rest();
-                Ok(Self::Switch { plugin, data: data.strip_suffix(&[0]).unwrap_or(data) })
+                // A NUL ends a nonce of 20 bytes; those of MariaDB's plugins may themselves end with one.
+                let nonce = data.strip_suffix(&[0]).filter(|nonce| nonce.len() == NONCE_LEN);
+                Ok(Self::Switch { plugin, data: nonce.unwrap_or(data) })
+            }
+            0x02 => {
+                let plugin = std::str::from_utf8(reader.until_nul()?).map_err(|_| reader.malformed("plugin name"))?;
+                Ok(Self::NextFactor { plugin })
             }
             0xFF => Ok(Self::Err),
-            _ => Err(reader.malformed("unknown first byte")),
+            _ => Ok(Self::More(payload)),
         }
     }
 }

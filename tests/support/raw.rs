@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use pointsman::wire::auth::{CACHING_SHA2, NATIVE, caching_sha2, native};
+use pointsman::wire::auth::{CACHING_SHA2, NATIVE, SHA256, caching_sha2, native};
 use pointsman::wire::handshake::{Greeting, HandshakeResponse};
 use pointsman::wire::header::{HEADER_LEN, MAX_PAYLOAD, PacketHeader};
 use pointsman::wire::writer::{put_lenenc_bytes, put_packet};
@@ -407,6 +407,9 @@ fn scramble(plugin: &str, password: &str, nonce: &[u8]) -> Vec<u8> {
     match plugin {
         CACHING_SHA2 => caching_sha2::scramble(password.as_bytes(), nonce),
         NATIVE | "" => native::scramble(password.as_bytes(), nonce),
+        SHA256 if password.is_empty() => vec![0],
+        // Asks for the key.
+        SHA256 => vec![1],
         _ => b"whatever".to_vec(),
     }
 }

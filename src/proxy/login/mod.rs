@@ -12,7 +12,8 @@ use self::exchange::Exchange;
 use super::client::Client;
 use super::clients::ClientHandle;
 use super::error::{SessionError, protocol_refusal};
-use super::shared::{Shared, User};
+use super::shared::Shared;
+use super::users::User;
 use crate::config::AuthPlugin;
 use crate::session::Session;
 use crate::telemetry::LoginFailure;
@@ -135,19 +136,14 @@ impl Exchange<'_> {
         plugin: &'static str,
         nonce: [u8; NONCE_LEN],
     ) -> Result<LoggedIn, LoginError> {
-        let user = self.shared.users.get(&response.user).cloned();
         let name: Arc<str> = String::from_utf8_lossy(&response.user).into();
-        let (proven, used_password) = self.verify(&response, user.as_deref(), plugin, nonce).await?;
-        let Some(user) = user.filter(|_| proven) else {
-            let text = format!(
-                "Access denied for user '{name}'@'{}' (using password: {})",
-                self.handle.address().host(),
-                if used_password { "YES" } else { "NO" }
-            );
-            let known = self.shared.users.contains_key(&response.user);
-            self.refuse(&ErrPacket::new(1045, b"28000", &text)).await?;
-            let label = if known { LoginFailure::WrongPassword } else { LoginFailure::UnknownUser };
-            return Err(LoginError::Failed(label, "access denied"));
+        let claim = self.shared.users.claim(&response.user);
+        let proof = self.prove(&claim, &response, plugin, nonce).await?;
+        // An account that must not be used on this stream is as good as one whose password is wrong, as with servers.
+        let tls = |user: &Arc<User>| !user.require_tls || self.client.stream.is_secure();
+        let Some(user) = proof.user.filter(tls) else {
+            let label = if claim.is_known() { LoginFailure::WrongPassword } else { LoginFailure::UnknownUser };
+            return Err(self.deny(&name, proof.used_password, label).await?);
         };
         let Some(guard) = admit(&user) else {
             let most = user.max_connections.unwrap_or_default();
@@ -176,6 +172,19 @@ impl Exchange<'_> {
         let sequence = self.sequence;
         self.client.ok(session.status(), sequence).await?;
         Ok(LoggedIn { session, user: guard, collation: response.collation, nonce })
+    }
+}
+
+impl Exchange<'_> {
+    /// The server's words for every proof that is none.
+    async fn deny(&mut self, name: &str, used_password: bool, label: LoginFailure) -> Result<LoginError, LoginError> {
+        let text = format!(
+            "Access denied for user '{name}'@'{}' (using password: {})",
+            self.handle.address().host(),
+            if used_password { "YES" } else { "NO" }
+        );
+        self.refuse(&ErrPacket::new(1045, b"28000", &text)).await?;
+        Ok(LoginError::Failed(label, "access denied"))
     }
 }
 

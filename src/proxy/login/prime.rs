@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::exchange::Exchange;
 use crate::backend::{BackendError, PoolKey};
 use crate::proxy::error::refusal;
-use crate::proxy::shared::{Shared, User};
+use crate::proxy::shared::Shared;
+use crate::proxy::users::User;
 use crate::session::{Base, Preamble, Settings};
 use crate::wire::handshake::HandshakeResponse;
 use crate::wire::{Capabilities, ErrPacket};
@@ -21,12 +22,14 @@ impl Exchange<'_> {
         let shared = self.shared;
         let base = shared.greetings.base(response.collation, response.capabilities);
         let name = &user.account.user;
-        let schema_known = shared.greetings.knows_schema(name, response.schema.as_deref().unwrap_or_default());
+        let schema_known =
+            shared.greetings.knows_schema(user.account.id, response.schema.as_deref().unwrap_or_default());
         if base.is_some() && schema_known {
             return Ok(base);
         }
         let key = PoolKey {
             user: name.clone(),
+            account: user.account.id,
             collation: response.collation,
             capabilities: response.capabilities & Capabilities::SHAPING,
             schema: response.schema.is_some(),
@@ -68,6 +71,6 @@ async fn try_primary(
     }
     let base = lease.state.base.clone();
     shared.greetings.keep_base(key.collation, key.capabilities, &base);
-    shared.greetings.keep_schema(&key.user, response.schema.as_deref().unwrap_or_default());
+    shared.greetings.keep_schema(key.account, response.schema.as_deref().unwrap_or_default());
     Ok(base)
 }

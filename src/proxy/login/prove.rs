@@ -1,59 +1,118 @@
-//! How a client proves its password.
+//! How a client proves who it is.
+
+use zeroize::Zeroizing;
 
 use super::exchange::Exchange;
 use super::{LoginError, random_nonce};
-use crate::proxy::shared::User;
-use crate::wire::Capabilities;
-use crate::wire::auth::{CACHING_SHA2, NATIVE, NONCE_LEN, caching_sha2, native};
+use crate::backend::Password;
+use crate::proxy::users::{Claim, User};
+use crate::telemetry::LoginFailure;
+use crate::wire::auth::{CACHING_SHA2, CLEAR, NATIVE, NONCE_LEN, SHA256, caching_sha2};
 use crate::wire::handshake::{HandshakeResponse, auth_switch};
+use crate::wire::{Capabilities, ErrPacket};
+
+/// A client's side of an exchange, as far as one packet goes.
+struct Answer {
+    method: &'static str,
+    nonce: [u8; NONCE_LEN],
+    proof: Zeroizing<Vec<u8>>,
+}
+
+/// What a client's proof came to.
+pub(super) struct Proof {
+    /// Who it is, if it proved it.
+    pub(super) user: Option<std::sync::Arc<User>>,
+    /// Whether it used a password at all.
+    pub(super) used_password: bool,
+}
 
 impl Exchange<'_> {
-    /// Whether the client proved the password, and whether it used one.
-    pub(super) async fn verify(
+    /// Lets the client prove its claim. `plugin`: what a client is asked to use whose own method is not served.
+    pub(super) async fn prove(
         &mut self,
+        claim: &Claim,
         response: &HandshakeResponse,
-        user: Option<&User>,
         plugin: &'static str,
-        mut nonce: [u8; NONCE_LEN],
-    ) -> Result<(bool, bool), LoginError> {
-        // A stand-in that nobody can prove, so that unknown users take the same path.
-        let stand_in = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &self.shared.keys[0].to_le_bytes());
-        let password = user.map_or_else(|| stand_in.as_ref(), |user| user.account.password.expose().as_bytes());
-        let named = response.plugin.as_deref().unwrap_or(NATIVE);
-        let (used, proof) = match named {
-            NATIVE => (NATIVE, response.auth_response.clone()),
-            CACHING_SHA2 => (CACHING_SHA2, response.auth_response.clone()),
-            // Another method, or none that it named: it is asked to use ours.
-            _ => {
-                let plugin = if response.capabilities.contains(Capabilities::PLUGIN_AUTH) { plugin } else { NATIVE };
-                nonce = random_nonce();
-                self.write(&auth_switch(plugin, &nonce)).await?;
-                (plugin, self.read().await?)
-            }
-        };
-        let empty = proof.is_empty() || (used == CACHING_SHA2 && proof == [0]);
+        nonce: [u8; NONCE_LEN],
+    ) -> Result<Proof, LoginError> {
+        let answer = self.answer(response, plugin, nonce).await?;
+        let proof = &answer.proof;
+        // Where a text is ended by a NUL, the empty password is just that.
+        let empty = proof.is_empty() || (answer.method != NATIVE && **proof == [0]);
         if empty {
-            return Ok((user.is_some() && password.is_empty(), false));
+            return Ok(Proof { user: claim.by_password(&Password::default()), used_password: false });
         }
-        if used == NATIVE {
-            return Ok((native::verify(password, &nonce, &proof) && user.is_some(), true));
-        }
-        if caching_sha2::verify(password, &nonce, &proof) && user.is_some() {
-            self.write(&[1, caching_sha2::FAST_AUTH_OK]).await?;
-            return Ok((true, true));
-        }
-        self.full_exchange(password, &nonce).await.map(|proven| (proven && user.is_some(), true))
+        let user = match answer.method {
+            NATIVE => claim.by_native(&answer.nonce, proof),
+            CACHING_SHA2 => match claim.by_fast(&answer.nonce, proof) {
+                Some(user) => {
+                    self.write(&[1, caching_sha2::FAST_AUTH_OK]).await?;
+                    Some(user)
+                }
+                None => {
+                    self.write(&[1, caching_sha2::FULL_AUTH]).await?;
+                    let sent = self.read().await?;
+                    self.full(claim, caching_sha2::REQUEST_PUBLIC_KEY, sent, &answer.nonce).await?
+                }
+            },
+            _ => self.full(claim, caching_sha2::REQUEST_SHA256_KEY, answer.proof.to_vec(), &answer.nonce).await?,
+        };
+        Ok(Proof { user, used_password: true })
     }
 
-    /// The full exchange of caching_sha2_password: the password under RSA.
-    async fn full_exchange(&mut self, password: &[u8], nonce: &[u8; NONCE_LEN]) -> Result<bool, LoginError> {
-        self.write(&[1, caching_sha2::FULL_AUTH]).await?;
-        let mut answer = self.read().await?;
-        if answer == [caching_sha2::REQUEST_PUBLIC_KEY] {
+    /// The client's first proof by a method that can be served.
+    async fn answer(
+        &mut self,
+        response: &HandshakeResponse,
+        plugin: &'static str,
+        nonce: [u8; NONCE_LEN],
+    ) -> Result<Answer, LoginError> {
+        let secure = self.client.stream.is_secure();
+        let method = match response.plugin.as_deref() {
+            None | Some(NATIVE) => Some(NATIVE),
+            Some(CACHING_SHA2) => Some(CACHING_SHA2),
+            Some(SHA256) => Some(SHA256),
+            Some(CLEAR) if secure => Some(CLEAR),
+            Some(_) => None,
+        };
+        if let Some(method) = method {
+            return Ok(Answer { method, nonce, proof: response.auth_response.clone().into() });
+        }
+        if !response.capabilities.contains(Capabilities::PLUGIN_AUTH) {
+            return Err(self.too_old().await?);
+        }
+        let nonce = random_nonce();
+        self.write(&auth_switch(plugin, &nonce)).await?;
+        Ok(Answer { method: plugin, nonce, proof: self.read().await?.into() })
+    }
+
+    /// A client that does not know of methods cannot be asked for another one.
+    async fn too_old(&mut self) -> Result<LoginError, LoginError> {
+        let text =
+            "Client does not support authentication protocol requested by server; consider upgrading MySQL client";
+        self.refuse(&ErrPacket::new(1251, b"08004", text)).await?;
+        Ok(LoginError::Failed(LoginFailure::Unsupported, "the client does not know of authentication methods"))
+    }
+
+    /// The password itself: under RSA, whose key a client may ask for by this byte, or as it is where nobody can read it.
+    async fn full(
+        &mut self,
+        claim: &Claim,
+        key_request: u8,
+        sent: Vec<u8>,
+        nonce: &[u8; NONCE_LEN],
+    ) -> Result<Option<std::sync::Arc<User>>, LoginError> {
+        let mut sent = Zeroizing::new(sent);
+        let password = if *sent == [key_request] {
             let key = [&[1], self.shared.rsa.public_pem().as_bytes()].concat();
             self.write(&key).await?;
-            answer = self.read().await?;
-        }
-        Ok(self.shared.rsa.decrypt(&answer, nonce).is_some_and(|sent| crate::wire::auth::same(&sent, password)))
+            sent = self.read().await?.into();
+            self.shared.rsa.decrypt(&sent, nonce)
+        } else if self.client.stream.is_secure() {
+            (sent.pop() == Some(0)).then_some(sent)
+        } else {
+            self.shared.rsa.decrypt(&sent, nonce)
+        };
+        Ok(password.and_then(|password| claim.by_password(&Password::new(password))))
     }
 }

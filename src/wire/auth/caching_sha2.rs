@@ -19,6 +19,8 @@ pub const FAST_AUTH_OK: u8 = 3;
 pub const FULL_AUTH: u8 = 4;
 /// A client asks for the public key.
 pub const REQUEST_PUBLIC_KEY: u8 = 2;
+/// The same in `sha256_password`.
+pub const REQUEST_SHA256_KEY: u8 = 1;
 
 /// What a client sends to prove `password`; nothing for the empty one.
 #[must_use]
@@ -107,6 +109,14 @@ impl KeyPair {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn known_answer() {
+        // By Python's hashlib, from the formula.
+        let proof = b"\xc7\x6e\x28\x98\x61\x2a\x4c\xf0\x42\xc7\x7f\xa8\xc4\x70\x2c\x4c\
+                      \x64\xc0\xc2\xc5\x57\xc5\x3c\x4d\x75\x59\x5a\xaa\x6a\xba\xe8\x09";
+        assert_eq!(scramble(b"secret", b"abcdefghijklmnopqrst"), proof);
+    }
 
     #[test]
     fn fast_exchange() {

@@ -2,7 +2,9 @@
 //! [Page](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_authentication_methods.html).
 
 pub mod caching_sha2;
+pub mod ed25519;
 pub mod native;
+pub mod parsec;
 
 /// The length of a scramble's random part in bytes.
 pub const NONCE_LEN: usize = 20;
@@ -11,6 +13,12 @@ pub const NONCE_LEN: usize = 20;
 pub const NATIVE: &str = "mysql_native_password";
 /// `caching_sha2_password`.
 pub const CACHING_SHA2: &str = "caching_sha2_password";
+/// `sha256_password`: the full exchange of [`caching_sha2`], with another byte to ask for the key.
+pub const SHA256: &str = "sha256_password";
+/// MariaDB's `client_ed25519`.
+pub const ED25519: &str = "client_ed25519";
+/// MariaDB's `parsec`.
+pub const PARSEC: &str = "parsec";
 /// `mysql_clear_password`.
 pub const CLEAR: &str = "mysql_clear_password";
 
