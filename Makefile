@@ -5,10 +5,10 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build check test bench clean
+.PHONY: help demo build check test test-transparency bench clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## see the split: a private primary with replicas, the same load without and with pointsman
 	@scripts/install-deps.sh demo
@@ -29,6 +29,10 @@ test: ## all tests, with real servers and clients
 	else \
 	  $(CARGO) test --locked $(ARGS); \
 	fi
+
+test-transparency: ## every listed and generated statement in every form of the protocol, directly and through the proxy
+	@scripts/install-deps.sh test
+	TRANSPARENCY=all $(CARGO) test --locked --test transparency -- --nocapture
 
 bench: ## latency, throughput and CPU against direct connections and HAProxy
 	@scripts/install-deps.sh bench

@@ -181,12 +181,7 @@ impl Stage {
 
     /// `/metrics` as text.
     pub async fn metrics(&self) -> String {
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-        let mut stream = tokio::net::TcpStream::connect(self.proxy.http().unwrap()).await.unwrap();
-        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await.unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).await.unwrap();
-        text
+        metrics_of(&self.proxy).await
     }
 
     /// The sum of a metric's series whose line holds all of `parts`.
@@ -205,6 +200,16 @@ impl Stage {
         self.proxy.stop().await;
         self.servers.stop().await;
     }
+}
+
+/// `/metrics` as text.
+pub async fn metrics_of(proxy: &RunningProxy) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(proxy.http().unwrap()).await.unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    text
 }
 
 /// Waits until `holds`, for ten seconds at most.

@@ -230,7 +230,10 @@ impl Raw {
             if header.sequence != self.sequence {
                 // ERR packets of a server that closes begin anew.
                 let (got, wanted) = (header.sequence, self.sequence);
-                assert!(header.sequence == 0, "sequence id {got} where {wanted} was due");
+                if header.sequence != 0 {
+                    let text = format!("sequence id {got} where {wanted} was due");
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+                }
             }
             self.sequence = header.sequence.wrapping_add(1);
             let start = payload.len();

@@ -1,0 +1,308 @@
+//! What may differ between a direct connection and one through the proxy: this list, and nothing else. Each mask takes
+//! out no more than what it names; every use is counted.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use pointsman::wire::{Capabilities, OkPacket, Reader};
+use regex::bytes::Regex;
+
+use crate::client::Heard;
+use crate::support::raw::Packet;
+
+/// A mask that an entry asks for by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mask {
+    /// The side's own connection id, in cells and error texts. That it is the side's own is thereby checked.
+    ConnectionId,
+    /// Measured times in EXPLAIN ANALYZE, ANALYZE and profiles: the digits of numbers with such a name.
+    Timing,
+    /// The server's port, folders, UUID and the like: the known text of that side.
+    Server,
+    /// The digits of cells in these columns: clocks, random numbers, counters of the server.
+    Columns(Vec<String>),
+    /// Rows in any order: the server promises none.
+    Unordered,
+}
+
+/// Those that apply to every entry, by the names under which they are counted.
+pub const STATEMENT_ID: &str = "statement id: the session's own";
+pub const EOF_STATE_FLAG: &str = "SESSION_STATE_CHANGED in a classic EOF, which has no room for the change";
+pub const TRACK_ORDER: &str = "order of session state changes: that of a hash table";
+
+impl Mask {
+    pub fn named(name: &str, argument: &str) -> Option<Self> {
+        Some(match name {
+            "connection_id" => Self::ConnectionId,
+            "timing" => Self::Timing,
+            "server" => Self::Server,
+            "unordered" => Self::Unordered,
+            "columns" => Self::Columns(argument.split(',').map(str::to_owned).collect()),
+            _ => return None,
+        })
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::ConnectionId => "connection id",
+            Self::Timing => "measured times",
+            Self::Server => "port, folder and UUID of the server",
+            Self::Columns(_) => "digits of named columns (clocks, counters, random numbers)",
+            Self::Unordered => "order of rows",
+        }
+    }
+}
+
+/// What is known of a side.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    pub connection_id: u32,
+    /// Texts that name this side's server.
+    pub server: Vec<String>,
+}
+
+/// How often each mask changed something.
+pub type Used = BTreeMap<&'static str, u64>;
+
+/// Takes out of what was heard what may differ.
+pub fn apply(heard: &mut Heard, masks: &[Mask], facts: &Facts, capabilities: Capabilities, used: &mut Used) {
+    for (step, packets) in &mut heard.steps {
+        everywhere(step, packets, capabilities, used);
+        if !masks.is_empty() {
+            asked_for(step, packets, masks, facts, capabilities, used);
+        }
+    }
+}
+
+fn everywhere(step: &str, packets: &mut [Packet], capabilities: Capabilities, used: &mut Used) {
+    if step == "prepare"
+        && let Some(Packet { payload, .. }) = packets.first_mut()
+        && let [0, id @ ..] = payload.as_mut_slice()
+        && id.len() == 11
+    {
+        id[..4].fill(0);
+        *used.entry(STATEMENT_ID).or_default() += 1;
+    }
+    for packet in packets {
+        if let [0xFE, _, _, _, high] = packet.payload.as_mut_slice()
+            && *high & 0x40 != 0
+        {
+            *high &= !0x40;
+            *used.entry(EOF_STATE_FLAG).or_default() += 1;
+        }
+        if matches!(packet.payload.first(), Some(0 | 0xFE)) && capabilities.contains(Capabilities::SESSION_TRACK) {
+            sort_changes(packet, used);
+        }
+    }
+}
+
+/// Changes of state stand in the order of the server's hash table.
+fn sort_changes(packet: &mut Packet, used: &mut Used) {
+    // Rows may begin like an OK packet.
+    let Ok(ok) = OkPacket::parse(&packet.payload, true) else { return };
+    if ok.state.is_empty() || !packet.payload.ends_with(ok.state) {
+        return;
+    }
+    let mut reader = Reader::new("state", ok.state);
+    let mut blocks = Vec::new();
+    while let (Ok(kind), Ok(data)) = (reader.u8(), reader.lenenc_bytes()) {
+        blocks.push((kind, data.to_vec()));
+    }
+    if !reader.is_empty() || blocks.len() < 2 || blocks.is_sorted() {
+        return;
+    }
+    blocks.sort();
+    let mut sorted = bytes::BytesMut::new();
+    for (kind, data) in blocks {
+        sorted.extend_from_slice(&[kind]);
+        pointsman::wire::writer::put_lenenc_bytes(&mut sorted, &data);
+    }
+    let keep = packet.payload.len() - ok.state.len();
+    packet.payload.truncate(keep);
+    packet.payload.extend_from_slice(&sorted);
+    *used.entry(TRACK_ORDER).or_default() += 1;
+}
+
+static TIMES: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r#"(?x) (?: actual\ time=|\.\.|time_ms":\ |_time":\ |elapsed|"r_[a-z_]*_ms":\ |"r_[a-z_]*cost[a-z_]*":\ |"r_engine_stats":\ |"pages_[a-z_]*":\ |duration":\ ) [0-9.e+-]+ "#,
+    )
+    .unwrap()
+});
+
+static DIGITS: LazyLock<Regex> = LazyLock::new(|| Regex::new("[0-9a-fA-F]").unwrap());
+
+/// A column of a result: its name and its type.
+struct Column {
+    name: String,
+    kind: u8,
+}
+
+fn asked_for(
+    step: &str,
+    packets: &mut [Packet],
+    masks: &[Mask],
+    facts: &Facts,
+    capabilities: Capabilities,
+    used: &mut Used,
+) {
+    let classic = !capabilities.contains(Capabilities::DEPRECATE_EOF);
+    let binary = matches!(step, "execute" | "fetch");
+    let mut columns: Vec<Column> = Vec::new();
+    let mut left = 0_u64;
+    let mut in_rows = false;
+    let mut first_row = None;
+    for at in 0..packets.len() {
+        let payload = packets[at].payload.clone();
+        if payload.first() == Some(&0xFF) {
+            let masked = mask_text(&payload, masks, facts, used);
+            packets[at].payload = masked;
+            continue;
+        }
+        if left > 0 {
+            columns.extend(column(&payload));
+            left -= 1;
+            in_rows = left == 0 && !classic;
+            continue;
+        }
+        let ends = payload.first() == Some(&0xFE) && (payload.len() < 9 || !classic);
+        if in_rows && !ends {
+            first_row.get_or_insert(at);
+            if let Some(mut cells) = cells(&payload, &columns, binary) {
+                for (cell, column) in cells.iter_mut().zip(&columns) {
+                    let Some(text) = cell else { continue };
+                    *text = mask_cell(text, column, binary, masks, facts, used);
+                }
+                packets[at].payload = cells
+                    .iter()
+                    .flat_map(|cell| match cell {
+                        Some(text) => [&b"|"[..], text].concat(),
+                        None => b"|NULL".to_vec(),
+                    })
+                    .collect();
+            }
+            continue;
+        }
+        if in_rows || matches!(payload.first(), Some(0)) {
+            if let (Some(from), true) = (first_row.take(), masks.contains(&Mask::Unordered)) {
+                let mut rows: Vec<Vec<u8>> = packets[from..at].iter().map(|packet| packet.payload.clone()).collect();
+                rows.sort();
+                for (packet, row) in packets[from..at].iter_mut().zip(rows) {
+                    packet.payload = row;
+                }
+                *used.entry(Mask::Unordered.name()).or_default() += 1;
+            }
+            in_rows = false;
+            columns.clear();
+            continue;
+        }
+        if classic && payload.first() == Some(&0xFE) && payload.len() < 9 {
+            in_rows = true;
+            continue;
+        }
+        if step != "prepare" {
+            left = Reader::new("count", &payload).lenenc().unwrap_or(0);
+        }
+    }
+}
+
+fn column(payload: &[u8]) -> Option<Column> {
+    let mut reader = Reader::new("column", payload);
+    let mut names = Vec::new();
+    for _ in 0..6 {
+        names.push(reader.lenenc_bytes().ok()?.to_vec());
+    }
+    // The fixed part is the last 13 bytes; before it there may be MariaDB's extended metadata.
+    let fixed = payload.get(payload.len().checked_sub(13)?..)?;
+    Some(Column { name: String::from_utf8_lossy(&names[4]).into_owned(), kind: fixed[7] })
+}
+
+/// The cells of a row; numbers and times of the binary protocol as their bytes.
+fn cells(payload: &[u8], columns: &[Column], binary: bool) -> Option<Vec<Option<Vec<u8>>>> {
+    let mut reader = Reader::new("row", payload);
+    let mut out = Vec::new();
+    if !binary {
+        for _ in columns {
+            let rest = reader.rest();
+            if rest.first() == Some(&0xFB) {
+                reader.u8().ok()?;
+                out.push(None);
+            } else {
+                out.push(Some(reader.lenenc_bytes().ok()?.to_vec()));
+            }
+        }
+        return Some(out);
+    }
+    reader.u8().ok()?;
+    let nulls = reader.take((columns.len() + 9) / 8).ok()?.to_vec();
+    for (at, column) in columns.iter().enumerate() {
+        if nulls[(at + 2) / 8] & 1 << ((at + 2) % 8) != 0 {
+            out.push(None);
+            continue;
+        }
+        let fixed = match column.kind {
+            0x01 => 1,
+            0x02 | 0x0D => 2,
+            0x03 | 0x09 | 0x04 => 4,
+            0x08 | 0x05 => 8,
+            0x07 | 0x0A | 0x0B | 0x0C => usize::from(reader.u8().ok()?),
+            _ => {
+                out.push(Some(reader.lenenc_bytes().ok()?.to_vec()));
+                continue;
+            }
+        };
+        out.push(Some(reader.take(fixed).ok()?.to_vec()));
+    }
+    Some(out)
+}
+
+fn mask_cell(text: &[u8], column: &Column, binary: bool, masks: &[Mask], facts: &Facts, used: &mut Used) -> Vec<u8> {
+    let mut text = text.to_vec();
+    for mask in masks {
+        match mask {
+            Mask::Columns(names) if names.iter().any(|name| name.eq_ignore_ascii_case(&column.name)) => {
+                let number = binary && !matches!(column.kind, 0x0F | 0xF5..=0xFF);
+                text = if number { b"0".to_vec() } else { DIGITS.replace_all(&text, &b"0"[..]).into_owned() };
+                // A number is as long as it is.
+                if text.iter().all(|byte| matches!(byte, b'0' | b'.' | b'-')) {
+                    text = b"0".to_vec();
+                }
+                *used.entry(mask.name()).or_default() += 1;
+            }
+            Mask::ConnectionId if binary && matches!(column.kind, 0x03 | 0x08) => {
+                let id = u64::from(facts.connection_id).to_le_bytes();
+                if text.len() >= 4 && text[..] == id[..text.len()] {
+                    text = b"connection id".to_vec();
+                    *used.entry(mask.name()).or_default() += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    mask_text(&text, masks, facts, used)
+}
+
+fn mask_text(text: &[u8], masks: &[Mask], facts: &Facts, used: &mut Used) -> Vec<u8> {
+    let mut text = text.to_vec();
+    for mask in masks {
+        let before = text.clone();
+        match mask {
+            Mask::ConnectionId => {
+                let own = Regex::new(&format!(r"\b{}\b", facts.connection_id)).unwrap();
+                text = own.replace_all(&text, &b"connection id"[..]).into_owned();
+            }
+            Mask::Timing => text = TIMES.replace_all(&text, &b"time"[..]).into_owned(),
+            Mask::Server => {
+                for known in &facts.server {
+                    let known = Regex::new(&regex::escape(known)).unwrap();
+                    text = known.replace_all(&text, &b"server"[..]).into_owned();
+                }
+            }
+            Mask::Columns(_) | Mask::Unordered => {}
+        }
+        if text != before {
+            *used.entry(mask.name()).or_default() += 1;
+        }
+    }
+    text
+}

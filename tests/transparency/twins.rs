@@ -1,0 +1,183 @@
+//! Two sets of servers of one family that live through the same: one is spoken to directly, one through the proxy, which
+//! has a replica to send reads to. Every statement runs on both, so that ids and counters stay equal.
+
+use std::collections::BTreeSet;
+
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable as _;
+use pointsman::app::RunningProxy;
+use pointsman::cluster::Flavor;
+use pointsman::sandbox::{Sandbox, SandboxOptions, SandboxServer};
+
+use crate::corpus;
+use crate::masks::Facts;
+use crate::support;
+
+/// The account of sections that administer: all rights.
+const ADMIN: &str = "admin";
+
+/// Of the users that the proxy knows, those that are not the sandbox's own.
+const USERS: &str =
+    "[[users]]\nname='admin'\npassword='admin-secret'\n[[users]]\nname='plain'\npassword='plain-secret'\n";
+
+/// Replicas may be behind as long as they like: they are waited for.
+const ROUTING: &str = "[routing]\nconsistency='eventual'\nmax_lag='1h'\n";
+
+/// Both sets, and the proxy before the second.
+pub struct Twins {
+    pub flavor: Flavor,
+    direct: Sandbox,
+    behind: Sandbox,
+    pub proxy: RunningProxy,
+    admin: [Conn; 2],
+    primary: Conn,
+    replica: Conn,
+    position: String,
+    fixtures: BTreeSet<String>,
+}
+
+impl Twins {
+    /// None, after having said why: no server of this family here.
+    pub async fn start(flavor: Flavor) -> Option<Self> {
+        let mut extra = vec![
+            "--max-allowed-packet=64M",
+            "--local-infile=1",
+            "--event-scheduler=OFF",
+            "--innodb-stats-auto-recalc=OFF",
+            "--log-bin-trust-function-creators=1",
+            "--innodb-lock-wait-timeout=2",
+            "--lock-wait-timeout=5",
+            "--innodb-buffer-pool-size=64M",
+        ];
+        if flavor == Flavor::MySql {
+            extra.extend(["--innodb-redo-log-capacity=64M", "--partial-revokes=OFF"]);
+        }
+        let extra: Vec<String> = extra.into_iter().map(str::to_owned).collect();
+        let options = |replicas| SandboxOptions { replicas, extra: extra.clone(), ..SandboxOptions::default() };
+        let (direct, behind) = tokio::join!(support::start(flavor, options(0)), support::start(flavor, options(1)));
+        let (direct, behind) = (direct?, behind?);
+        let mut admin = [direct.primary().root().await.unwrap(), behind.primary().root().await.unwrap()];
+        for conn in &mut admin {
+            for user in [ADMIN, "plain"] {
+                run(conn, &format!("CREATE USER '{user}'@'%' IDENTIFIED BY '{user}-secret'")).await;
+            }
+            run(conn, "GRANT ALL ON *.* TO 'admin'@'%' WITH GRANT OPTION").await;
+            run(conn, "GRANT SELECT ON app.* TO 'plain'@'%'").await;
+            run(conn, "GRANT ALL ON `app2`.* TO 'app'@'%'").await;
+            run(conn, "GRANT ALL ON `made%`.* TO 'app'@'%'").await;
+        }
+        let proxy = support::proxy(&behind, &format!("{ROUTING}{USERS}")).await;
+        let (primary, replica) = (behind.primary().root().await.unwrap(), behind.replicas()[0].root().await.unwrap());
+        let mut twins = Self {
+            flavor,
+            direct,
+            behind,
+            proxy,
+            admin,
+            primary,
+            replica,
+            position: String::new(),
+            fixtures: BTreeSet::new(),
+        };
+        twins.settle().await;
+        Some(twins)
+    }
+
+    /// Where the clients of both sides connect: directly, and to the proxy.
+    pub fn addresses(&self) -> [std::net::SocketAddr; 2] {
+        [self.direct.primary().address(), self.proxy.listen()]
+    }
+
+    /// What is known of both sides. Behind the proxy it may be either server that answered.
+    pub async fn facts(&mut self) -> [Facts; 2] {
+        let mut all = Vec::new();
+        for servers in [&self.direct, &self.behind] {
+            let mut facts = Facts::default();
+            for server in servers.servers() {
+                facts.server.extend([server.port().to_string(), folder(server)]);
+            }
+            all.push(facts);
+        }
+        if self.flavor == Flavor::MySql {
+            for (facts, conn) in all.iter_mut().zip(&mut self.admin) {
+                facts.server.extend(conn.query_first::<String, _>("SELECT @@server_uuid").await.unwrap());
+            }
+            all[1].server.extend(self.replica.query_first::<String, _>("SELECT @@server_uuid").await.unwrap());
+        }
+        all.try_into().unwrap()
+    }
+
+    /// Both sides as at the beginning.
+    pub async fn rebuild(&mut self) {
+        for statement in corpus::fixtures(self.flavor) {
+            for conn in &mut self.admin {
+                run(conn, &statement).await;
+            }
+        }
+        self.settle().await;
+        self.fixtures = objects(&mut self.admin[0]).await.into_iter().collect();
+    }
+
+    /// Drops what a section left.
+    pub async fn tidy(&mut self) {
+        for conn in &mut self.admin {
+            let left: Vec<String> =
+                objects(conn).await.into_iter().filter(|object| !self.fixtures.contains(object)).collect();
+            if !left.is_empty() {
+                run(conn, "SET foreign_key_checks = 0").await;
+            }
+            for object in left {
+                run(conn, &format!("DROP {object}")).await;
+            }
+        }
+        self.settle().await;
+    }
+
+    /// Waits until the replica holds what the primary has written.
+    pub async fn settle(&mut self) {
+        let mariadb = self.flavor == Flavor::MariaDb;
+        let ask = if mariadb { "SELECT @@global.gtid_binlog_pos" } else { "SELECT @@global.gtid_executed" };
+        let position: String = self.primary.query_first(ask).await.unwrap().unwrap_or_default();
+        if position == self.position {
+            return;
+        }
+        let wait = if mariadb { "MASTER_GTID_WAIT" } else { "WAIT_FOR_EXECUTED_GTID_SET" };
+        let reached: Option<Option<i64>> =
+            self.replica.query_first(format!("SELECT {wait}('{position}', 20)")).await.unwrap();
+        if reached.flatten() != Some(0) {
+            panic!("the replica does not follow: {}", self.behind.replicas()[0].replication_state().await);
+        }
+        self.position = position;
+    }
+
+    /// Ends all.
+    pub async fn end(self) {
+        self.proxy.stop().await;
+        self.direct.stop().await;
+        self.behind.stop().await;
+    }
+}
+
+async fn run(conn: &mut Conn, statement: &str) {
+    conn.query_drop(statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+}
+
+fn folder(server: &SandboxServer) -> String {
+    let socket = server.socket();
+    socket.parent().unwrap().to_str().unwrap().to_owned()
+}
+
+/// All that users have made, as it stands behind DROP.
+async fn objects(conn: &mut Conn) -> Vec<String> {
+    const OWN: &str = "('mysql', 'sys', 'information_schema', 'performance_schema')";
+    let list = format!(
+        "SELECT CONCAT('DATABASE `', schema_name, '`') FROM information_schema.schemata WHERE schema_name NOT IN \
+         ('mysql', 'sys', 'information_schema', 'performance_schema', 'app') UNION ALL \
+         SELECT CONCAT(CASE table_type WHEN 'VIEW' THEN 'VIEW' WHEN 'SEQUENCE' THEN 'SEQUENCE' ELSE 'TABLE' END, ' `', \
+         table_schema, '`.`', REPLACE(table_name, '`', '``'), '`') FROM information_schema.tables WHERE table_schema = 'app' UNION ALL \
+         SELECT CONCAT(routine_type, ' `', routine_schema, '`.`', routine_name, '`') FROM information_schema.routines WHERE \
+         routine_schema NOT IN {OWN} UNION ALL \
+         SELECT CONCAT('EVENT `', event_schema, '`.`', event_name, '`') FROM information_schema.events WHERE event_schema = 'app'"
+    );
+    conn.query(list).await.unwrap()
+}
