@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::admin::{HttpServer, Ready};
 use crate::backend::{BackendError, OnConnect, Pools, read_greeting};
 use crate::clock;
-use crate::cluster::{Cluster, ServerId};
+use crate::cluster::Cluster;
 use crate::config::{Config, MonitorConfig};
 use crate::monitor::Monitor;
 use crate::proxy::{Clients, Greetings, Listener, Poke, Shared, Users, janitor};
@@ -24,6 +24,15 @@ use crate::session::PinCause;
 use crate::sql::Classifier;
 use crate::telemetry::{ConnectResult, Metrics, PoolSample, PoolStatus};
 use crate::wire::auth::caching_sha2::KeyPair;
+
+/// A server that is asked for its greeting must not keep the others waiting for longer.
+const GREETING_LIMIT: Duration = Duration::from_secs(2);
+
+/// When a server's greeting is asked for again.
+const GREETING_AGAIN: Duration = Duration::from_secs(60);
+
+/// The same, while none was seen.
+const GREETING_RETRY: Duration = Duration::from_millis(200);
 
 /// How long a start waits for the servers to be seen, so that the first client finds them known.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
@@ -95,7 +104,7 @@ pub async fn start(mut config: Config) -> anyhow::Result<RunningProxy> {
     };
     let monitor = Monitor::start(&shared.config, shared.cluster.clone(), metrics, stop.clone(), &helpers);
     helpers.spawn(janitor(shared.clone(), stop.clone()));
-    helpers.spawn(follow_greeting(shared.clone(), stop.clone()));
+    helpers.spawn(follow_greetings(shared.clone(), stop.clone()));
     first_look(&shared, monitor.generation()).await;
     clients.spawn(listener.serve(shared.clone(), clients.clone(), drain.clone(), cut.clone()));
     tracing::info!(
@@ -193,6 +202,7 @@ fn result_of(error: Option<&BackendError>) -> ConnectResult {
         Some(BackendError::Refused { .. } | BackendError::Plugin { .. }) => ConnectResult::Denied,
         Some(
             BackendError::TooOld { .. }
+            | BackendError::Incapable { .. }
             | BackendError::PoolFull { .. }
             | BackendError::Protocol { .. }
             | BackendError::State { .. },
@@ -220,7 +230,11 @@ async fn first_look(shared: &Arc<Shared>, mut generation: tokio::sync::watch::Re
     let all = async {
         loop {
             let observed = shared.cluster.load().servers().iter().all(|server| server.state.observed.is_some());
-            if observed && shared.greetings.is_known() {
+            let greeted = shared.cluster.load().servers().iter().all(|server| {
+                !server.state.is_up()
+                    || shared.pools.server(server.id).is_none_or(|pools| pools.capabilities().is_some())
+            });
+            if observed && greeted && shared.greetings.is_known() {
                 return;
             }
             let _ = tokio::time::timeout(Duration::from_millis(20), generation.changed()).await;
@@ -231,26 +245,34 @@ async fn first_look(shared: &Arc<Shared>, mut generation: tokio::sync::watch::Re
     }
 }
 
-/// Learns the primary's greeting, which clients get to see as pointsman's, and looks again now and then: an upgraded
-/// server has another version.
-async fn follow_greeting(shared: Arc<Shared>, stop: CancellationToken) {
+/// Learns the servers' greetings: the primary's is what clients get to see as pointsman's, with the capabilities that all
+/// of them have. Looks again now and then: an upgraded server has another version.
+async fn follow_greetings(shared: Arc<Shared>, stop: CancellationToken) {
+    let mut due = vec![clock::now(); shared.pools.servers().len()];
     loop {
+        let now = clock::now();
         let primary = shared.cluster.load().primary().map(|primary| primary.id);
-        let server = primary.and_then(|id: ServerId| shared.pools.server(id));
-        let mut again = Duration::from_millis(200);
-        if let Some(server) = server {
-            let limit = shared.config.pools.connect_timeout;
-            match read_greeting(server.name(), server.address(), limit).await {
+        for (server, due) in shared.pools.servers().iter().zip(&mut due).filter(|(_, due)| **due <= now) {
+            let limit = shared.config.pools.connect_timeout.min(GREETING_LIMIT);
+            let again = match read_greeting(server.name(), server.address(), limit).await {
                 Ok(greeting) => {
-                    shared.greetings.keep(greeting);
-                    again = Duration::from_secs(60);
+                    server.learn(greeting.capabilities);
+                    if primary == Some(server.id()) {
+                        shared.greetings.keep(greeting);
+                    }
+                    GREETING_AGAIN
                 }
-                Err(error) => tracing::debug!(%error, "no greeting from the primary"),
-            }
+                Err(error) => {
+                    tracing::debug!(%error, "no greeting from a server");
+                    let known = server.capabilities().is_some();
+                    if known && primary != Some(server.id()) { GREETING_AGAIN } else { GREETING_RETRY }
+                }
+            };
+            *due = clock::now() + again;
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(again) => {}
+            () = tokio::time::sleep(GREETING_RETRY) => {}
         }
     }
 }

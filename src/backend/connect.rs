@@ -84,6 +84,11 @@ impl Login {
         if !capabilities.contains(Capabilities::SESSION_TRACK | Capabilities::PLUGIN_AUTH) {
             return Err(BackendError::TooOld { server: self.name.clone(), version: greeting.version });
         }
+        let lacks = self.capabilities.lacking(greeting.capabilities);
+        if lacks != Capabilities::default() {
+            let offered = greeting.capabilities;
+            return Err(BackendError::Incapable { server: self.name.clone(), lacks, offered });
+        }
         authenticate(&mut phase, &greeting, &self.account, capabilities, self.collation).await.map_err(|error| {
             match error {
                 AuthError::Phase(error) => self.failed(error),
@@ -95,7 +100,7 @@ impl Login {
         })?;
         let mut connection = Connection::new(
             phase.stream,
-            capabilities,
+            (capabilities, greeting.capabilities),
             greeting.thread_id,
             self.server,
             self.name.clone(),
@@ -108,10 +113,18 @@ impl Login {
     /// Turns tracking on, and asks what a fresh session has, in one round trip.
     async fn set_up(&self, connection: &mut Connection, greeting: &Greeting) -> Result<(), BackendError> {
         let mariadb = greeting.version.contains("MariaDB");
-        let isolation = if mariadb { "tx_isolation" } else { "transaction_isolation" };
+        // By number only for MySQL: see `Base::names`.
+        let (isolation, number) = if mariadb {
+            ("tx_isolation", "0")
+        } else {
+            (
+                "transaction_isolation",
+                "(SELECT ID FROM information_schema.COLLATIONS WHERE COLLATION_NAME=@@collation_connection)",
+            )
+        };
         connection.send_query(&format!("SET {}", tracking(mariadb)));
         connection.send_query(&format!(
-            "SELECT @@character_set_client,@@character_set_results,@@collation_connection,@@sql_mode,@@autocommit,@@{isolation}"
+            "SELECT @@character_set_client,@@character_set_results,@@collation_connection,@@sql_mode,@@autocommit,@@{isolation},{number}"
         ));
         connection.flush().await?;
         if let Some(error) = connection.swallow(ReplyKind::Results).await?.error {
@@ -128,6 +141,7 @@ impl Login {
             autocommit: text(4) == "1",
             mariadb,
             isolation: text(5).into(),
+            collation: text(6).parse().unwrap_or(0),
         });
         Ok(())
     }

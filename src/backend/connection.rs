@@ -11,7 +11,7 @@ use super::held::HeldStatements;
 use crate::cluster::ServerId;
 use crate::net::Stream;
 use crate::session::{Base, ConnectionState, Preamble, Settings};
-use crate::wire::command::code;
+use crate::wire::command::query_head;
 use crate::wire::inbox::KEPT;
 use crate::wire::reader::Reader;
 use crate::wire::writer::put_packet;
@@ -33,6 +33,8 @@ pub struct Connection {
     pub state: ConnectionState,
     /// What was agreed with the server.
     pub capabilities: Capabilities,
+    /// What the server can do.
+    pub offered: Capabilities,
     /// The server's id of this connection, for KILL.
     pub thread_id: u32,
     /// The prepared statements that it holds.
@@ -55,7 +57,7 @@ impl Connection {
     /// A connection that has just logged in; its session state is not known yet.
     pub(super) fn new(
         stream: Stream,
-        capabilities: Capabilities,
+        (capabilities, offered): (Capabilities, Capabilities),
         thread_id: u32,
         server: ServerId,
         name: Arc<str>,
@@ -68,6 +70,7 @@ impl Connection {
             out: BytesMut::new(),
             state: ConnectionState { base: Arc::new(Base::default()), settings: Arc::new(settings), known: true },
             capabilities,
+            offered,
             thread_id,
             statements: HeldStatements::default(),
             server,
@@ -182,7 +185,7 @@ impl Connection {
             self.statements.clear();
             self.has_insert_id = false;
         }
-        let replies = preamble.encode(&mut self.out);
+        let replies = preamble.encode(&mut self.out, self.capabilities);
         self.state.settings = wanted.clone();
         self.state.known = true;
         replies
@@ -202,8 +205,8 @@ impl Connection {
 
     /// Appends a query of the proxy's own to `out`.
     pub fn send_query(&mut self, sql: &str) {
-        let mut payload = Vec::with_capacity(sql.len().saturating_add(1));
-        payload.push(code::QUERY);
+        let mut payload = Vec::with_capacity(sql.len().saturating_add(3));
+        payload.extend_from_slice(query_head(self.capabilities));
         payload.extend_from_slice(sql.as_bytes());
         put_packet(&mut self.out, 0, &payload);
     }
@@ -227,28 +230,29 @@ impl Connection {
             }
             self.read().await?;
         }
-        let classic = !self.capabilities.contains(Capabilities::DEPRECATE_EOF);
         let outcome = tracker.into_outcome();
         if let Some(error) = outcome.error {
             return Err(BackendError::State { server: self.name.clone(), error });
         }
-        first_row(&bytes, classic).ok_or_else(|| {
+        first_row(&bytes, self.capabilities).ok_or_else(|| {
             self.broken(crate::wire::ProtocolError::Malformed { packet: "row", what: "not the result asked for" })
         })
     }
 }
 
 /// The first row of a text result set.
-fn first_row(bytes: &[u8], classic: bool) -> Option<Vec<Vec<u8>>> {
+fn first_row(bytes: &[u8], agreed: Capabilities) -> Option<Vec<Vec<u8>>> {
     let mut inbox = Inbox::default();
     inbox.space(bytes.len()).extend_from_slice(bytes);
     let mut packet = || inbox.take(crate::wire::MAX_PAYLOAD).ok().flatten().map(|(_, packet)| packet);
     let count = packet()?;
-    let columns = Reader::new("column count", count.get(4..)?).lenenc().ok()?;
-    for _ in 0..columns {
+    let mut head = Reader::new("column count", count.get(4..)?);
+    let columns = head.lenenc().ok()?;
+    let defined = !agreed.contains(Capabilities::OPTIONAL_RESULTSET_METADATA) || head.u8().ok()? != 0;
+    for _ in 0..if defined { columns } else { 0 } {
         packet()?;
     }
-    if classic {
+    if !agreed.contains(Capabilities::DEPRECATE_EOF) {
         packet()?;
     }
     let row = packet()?;

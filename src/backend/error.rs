@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::wire::{ErrPacket, ProtocolError};
+use crate::wire::{Capabilities, ErrPacket, ProtocolError};
 
 /// How far it had come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +55,16 @@ pub enum BackendError {
         server: Arc<str>,
         /// Its version.
         version: String,
+    },
+    /// The server cannot do what was agreed on with the client when it logged in.
+    #[error("`{server}` cannot do what was agreed on with this client (capability bits {:#x}); connect again", lacks.0)]
+    Incapable {
+        /// The server's name.
+        server: Arc<str>,
+        /// What it cannot do.
+        lacks: Capabilities,
+        /// What it can do.
+        offered: Capabilities,
     },
     /// Connecting and logging in took too long.
     #[error("`{server}` did not complete a login within {limit_ms} ms")]
@@ -109,6 +119,7 @@ impl BackendError {
             | Self::Refused { .. }
             | Self::Plugin { .. }
             | Self::TooOld { .. }
+            | Self::Incapable { .. }
             | Self::ConnectTimeout { .. }
             | Self::PoolFull { .. }
             | Self::State { .. } => true,

@@ -23,12 +23,14 @@ pub struct Lease {
     /// A session's state hangs on it: a transaction, locks. Whoever drops it without ending that (a panic, a task that
     /// is cut) must not give it to others.
     pub bound: bool,
+    /// It serves one client alone, a replica, and is closed when that leaves it.
+    pub dedicated: bool,
 }
 
 impl Lease {
     pub(super) fn new(object: PooledObject) -> Self {
         let without_schema = Object::pool(&object).is_some_and(|pool| !pool.manager().keeps_schema());
-        Self { object: Some(object), without_schema, bound: false }
+        Self { object: Some(object), without_schema, bound: false, dedicated: false }
     }
 
     /// Closes it.
@@ -44,7 +46,7 @@ impl Lease {
 
     /// Ends what a session left on it (a transaction, locks, temporary tables) before it goes back.
     pub async fn cleanse(mut self) {
-        if self.busy {
+        if self.busy || self.dedicated {
             return self.discard();
         }
         let connection = &mut *self;
@@ -94,7 +96,7 @@ impl Drop for Lease {
         let Some(object) = &self.object else { return };
         let connection = &object.connection;
         let schema = connection.state.settings.schema.is_some() && self.without_schema;
-        if self.bound || connection.busy || !connection.inbox.is_empty() || schema {
+        if self.bound || self.dedicated || connection.busy || !connection.inbox.is_empty() || schema {
             self.close();
         }
     }

@@ -2,7 +2,7 @@
 //! of a server over all of them.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -93,6 +93,11 @@ impl managed::Manager for Manager {
         let user_permit = server.permit(&self.user, &self.key, "pools.size").await?;
         let server_permit = server.permit(&server.permits, &self.key, "pools.max_per_server").await?;
         let made = self.log_in().await;
+        match &made {
+            Ok(connection) => server.learn(connection.offered),
+            Err(BackendError::Incapable { offered, .. }) => server.learn(*offered),
+            Err(_) => {}
+        }
         (server.on_connect)(server.id, made.as_ref().err());
         Ok(Pooled { connection: Box::new(made?), _server: server_permit, _user: user_permit })
     }
@@ -121,6 +126,8 @@ pub struct ServerPools {
     pools: RwLock<HashMap<PoolKey, Pool>>,
     permits: Arc<Semaphore>,
     users: RwLock<HashMap<Arc<str>, Arc<Semaphore>>>,
+    /// What it said that it can do when it was last connected to; 0: not known.
+    capabilities: AtomicU64,
     running: AtomicU32,
     waiting: AtomicU32,
     on_connect: OnConnect,
@@ -149,6 +156,23 @@ impl ServerPools {
     #[must_use]
     pub fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// What it can do; None: it was never connected to.
+    #[must_use]
+    pub fn capabilities(&self) -> Option<Capabilities> {
+        Some(Capabilities(self.capabilities.load(Relaxed))).filter(|known| *known != Capabilities::default())
+    }
+
+    /// It said that it can do this.
+    pub fn learn(&self, capabilities: Capabilities) {
+        self.capabilities.store(capabilities.0, Relaxed);
+    }
+
+    /// Whether it can serve a client with which these were agreed, as far as is known.
+    #[must_use]
+    pub fn is_able(&self, agreed: Capabilities) -> bool {
+        self.capabilities().is_none_or(|known| agreed.lacking(known) == Capabilities::default())
     }
 
     /// Statements that run on it now, from this proxy.
@@ -382,6 +406,7 @@ impl Pools {
                     pools: RwLock::default(),
                     permits: Arc::new(Semaphore::new(config.pools.max_per_server as usize)),
                     users: RwLock::default(),
+                    capabilities: AtomicU64::new(0),
                     running: AtomicU32::new(0),
                     waiting: AtomicU32::new(0),
                     on_connect: on_connect.clone(),

@@ -189,13 +189,14 @@ impl Explainer {
             character_set_client: charset.clone(),
             character_set_results: charset,
             collation_connection: "utf8mb4_general_ci".into(),
+            collation: 45,
             sql_mode: assumed.sql_mode.as_str().into(),
             autocommit: true,
             mariadb: true,
             isolation: "REPEATABLE-READ".into(),
         });
         let schema = assumed.schema.as_ref().map(String::as_bytes);
-        let mut session = Session::new(1, user, Capabilities::OFFERED, schema, Some(base));
+        let mut session = Session::new(1, user, Capabilities::UNSEEN, schema, Some(base));
         let mut walk = Walk { explainer: self, session: &mut session, now: self.now, last_write: None };
         for statement in before {
             walk.statement(statement.as_ref(), false);
@@ -246,6 +247,7 @@ impl Walk<'_> {
                 cluster: &self.explainer.cluster,
                 policy: &self.explainer.policy,
                 load: &|_| 0,
+                able: &|_| true,
                 random: 0,
                 now: self.now,
             },
@@ -285,7 +287,7 @@ impl Walk<'_> {
                 let mut payload = vec![code::STMT_EXECUTE];
                 payload.extend_from_slice(&id.0.to_le_bytes());
                 payload.extend_from_slice(&[0, 1, 0, 0, 0]);
-                debug_assert!(Command::parse(&payload).is_ok());
+                debug_assert!(Command::parse(&payload, Capabilities::UNSEEN).is_ok());
                 (self.ask(payload), Some(note))
             }
             other => (other, None),

@@ -39,7 +39,9 @@ pub(super) fn refusal(error: &BackendError) -> ErrPacket {
             b"28000",
             &format!("pointsman: {error}; the account in the configuration must be the server's"),
         ),
-        BackendError::TooOld { .. } => ErrPacket::new(1105, b"HY000", &format!("pointsman: {error}")),
+        BackendError::TooOld { .. } | BackendError::Incapable { .. } => {
+            ErrPacket::new(1105, b"HY000", &format!("pointsman: {error}"))
+        }
         BackendError::PoolFull { text } => ErrPacket::new(1203, b"42000", text),
         BackendError::State { error, .. } => ErrPacket::new(error.code, &error.sql_state, &error.message),
         BackendError::Lost { server, error, .. } => ErrPacket::new(

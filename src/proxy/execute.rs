@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{BufMut as _, Bytes};
 
+use super::binlog::relay_binlog;
 use super::client::Client;
 use super::clients::ClientHandle;
 use super::error::{SessionError, refusal};
@@ -24,7 +25,9 @@ use crate::sql::Effects;
 use crate::telemetry::{Command as CommandLabel, Kind, Origin, ProtocolSide, Record, RetryCause, TargetLabel};
 use crate::wire::command::code;
 use crate::wire::inbox::RawCommand;
-use crate::wire::statement::{ServerStatementId, rewrite_execute, rewrite_statement_id};
+use crate::wire::statement::{
+    ParameterTypes, ServerStatementId, parameter_types, rewrite_execute, rewrite_statement_id,
+};
 use crate::wire::writer::put_packet;
 use crate::wire::{Capabilities, Command, ErrPacket, Outcome, ReplyKind, ReplyTracker};
 
@@ -234,7 +237,7 @@ impl Run<'_> {
                 server,
                 target: self.target_label(server),
                 reason: job.route.reason,
-                kind: kind_label(&job, command),
+                kind: kind_label(&job, command, self.session.capabilities()),
                 total,
                 waited: taken.waited.min(total),
                 bytes_from_client: command.payload.len() as u64 + 4,
@@ -369,6 +372,7 @@ impl Run<'_> {
         command: &RawCommand,
         taken: &mut Taken,
     ) -> Result<Outcome, Failure> {
+        lease.dedicated |= job.replication;
         let statement = match job.request {
             Request::Execute(id) | Request::Statement(id) => Some(self.server_statement(lease, id).await?),
             Request::Forward | Request::Prepare(_) => None,
@@ -396,6 +400,7 @@ impl Run<'_> {
         }
         let Some(kind) = job.reply else { return Ok(Outcome::default()) };
         let mut tracker = ReplyTracker::new(kind, lease.capabilities, self.client.capabilities);
+        tracker = tracker.with_status(self.session.status());
         if let Request::Prepare(id) = job.request {
             tracker = tracker.with_statement(id);
         }
@@ -404,7 +409,12 @@ impl Run<'_> {
         }
         let chosen = self.session.filter_for(job);
         let filter = chosen.as_ref().unwrap_or_else(|| self.session.filter());
-        match relay(lease, self.client, tracker, filter, taken).await {
+        let relayed = if kind == ReplyKind::Binlog {
+            Box::pin(relay_binlog(lease, self.client, self.handle, tracker, filter, taken)).await
+        } else {
+            relay(lease, self.client, tracker, filter, taken).await
+        };
+        match relayed {
             Ok(outcome) => Ok(outcome),
             Err(RelayError::Server { error, forwarded }) => Err(Failure::Server(error, forwarded)),
             Err(RelayError::Client(error)) => Err(Failure::Client(error)),
@@ -425,10 +435,11 @@ impl Run<'_> {
                 let known = self.session.statements().get(id);
                 let parameters = known.map_or(0, |statement| statement.parameters);
                 let types = known.and_then(|statement| statement.types.as_ref());
-                let sent = crate::wire::statement::parameter_types(&command.payload, parameters);
-                let missing = matches!(sent, Ok(crate::wire::statement::ParameterTypes::AsBefore));
+                let agreed = connection.capabilities;
+                let sent = parameter_types(&command.payload, parameters, agreed);
+                let missing = matches!(sent, Ok(ParameterTypes::AsBefore));
                 let types = types.filter(|_| missing).map(Bytes::as_ref);
-                let payload = rewrite_execute(&command.payload, server, parameters, types)
+                let payload = rewrite_execute(&command.payload, server, parameters, types, agreed)
                     .map_err(|error| connection.broken(error))?;
                 put_packet(&mut connection.out, 0, &payload);
             }
@@ -573,11 +584,11 @@ fn elsewhere(job: &Job, error: &BackendError) -> Option<(Route, RetryCause)> {
     }
 }
 
-fn kind_label(job: &Job, command: &RawCommand) -> Kind {
+fn kind_label(job: &Job, command: &RawCommand, agreed: Capabilities) -> Kind {
     if let Some(kind) = job.kind() {
         return Kind::Statement(kind);
     }
-    Kind::Command(Command::parse(&command.payload).map_or(CommandLabel::Other, command_label))
+    Kind::Command(Command::parse(&command.payload, agreed).map_or(CommandLabel::Other, command_label))
 }
 
 /// A command's label in metrics.
@@ -597,7 +608,15 @@ pub(super) fn command_label(command: Command<'_>) -> CommandLabel {
         Command::Statistics => CommandLabel::Statistics,
         Command::ProcessKill(_) => CommandLabel::ProcessKill,
         Command::Quit => CommandLabel::Quit,
-        Command::Query(_) | Command::StmtExecute { .. } | Command::Unknown(_) => CommandLabel::Other,
+        Command::BinlogDump => CommandLabel::BinlogDump,
+        Command::RegisterReplica => CommandLabel::RegisterSlave,
+        Command::Refresh => CommandLabel::Refresh,
+        Command::ProcessInfo => CommandLabel::ProcessInfo,
+        Command::Debug => CommandLabel::Debug,
+        Command::Shutdown => CommandLabel::Shutdown,
+        Command::Query(_) | Command::StmtExecute { .. } | Command::StmtBulkExecute { .. } | Command::Unknown(_) => {
+            CommandLabel::Other
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! Read `run` first, then `execute` and `relay`.
 
+mod binlog;
 mod client;
 mod clients;
 mod error;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::client::Client;
 use super::error::SessionError;
-use crate::backend::{BackendError, Connection, Phase};
+use crate::backend::{BackendError, Connection};
 use crate::clock;
 use crate::wire::{Outcome, Progress, ReplyTracker, TrackFilter};
 
@@ -42,38 +42,55 @@ pub(super) async fn relay(
 ) -> Result<Outcome, RelayError> {
     let mut forwarded = 0_u64;
     loop {
-        let progress = match tracker.walk(&mut server.inbox, filter) {
-            Ok(progress) => progress,
-            Err(error) => return Err(RelayError::Server { error: server.broken(error), forwarded }),
-        };
-        let scanned = server.inbox.scanned();
-        if !scanned.is_empty() {
-            let result = client.write(scanned).await;
-            forwarded = forwarded.wrapping_add(scanned.len() as u64);
-            result.map_err(|error| RelayError::Client(error.into()))?;
-            server.inbox.forwarded();
-        }
-        match progress {
+        match pass(server, client, &mut tracker, filter, &mut forwarded).await? {
             Progress::Done => return Ok(tracker.into_outcome()),
             Progress::WantsFile => {
-                send_file(server, client).await?;
+                send_file(server, client, tracker.shift()).await?;
                 tracker.file_sent();
+                if !server.inbox.is_empty() {
+                    continue;
+                }
             }
             Progress::More => {}
         }
-        if server.inbox.is_empty() || progress == Progress::More {
-            let before = clock::now();
-            let had = server.inbox.len();
-            let result = server.read().await;
-            taken.waited += clock::now().saturating_duration_since(before);
-            taken.bytes = taken.bytes.wrapping_add(server.inbox.len().saturating_sub(had) as u64);
-            result.map_err(|error| RelayError::Server { error, forwarded })?;
-        }
+        let before = clock::now();
+        let had = server.inbox.len();
+        let result = server.read().await;
+        taken.waited += clock::now().saturating_duration_since(before);
+        taken.bytes = taken.bytes.wrapping_add(server.inbox.len().saturating_sub(had) as u64);
+        result.map_err(|error| RelayError::Server { error, forwarded })?;
     }
 }
 
-/// LOAD DATA LOCAL: forwards the client's packets up to the empty one that ends the file.
-async fn send_file(server: &mut Connection, client: &mut Client) -> Result<(), RelayError> {
+/// Walks what is here of the reply, and writes it to the client.
+pub(super) async fn pass(
+    server: &mut Connection,
+    client: &mut Client,
+    tracker: &mut ReplyTracker,
+    filter: &TrackFilter,
+    forwarded: &mut u64,
+) -> Result<Progress, RelayError> {
+    let progress = match tracker.walk(&mut server.inbox, filter) {
+        Ok(progress) => progress,
+        Err(error) => return Err(RelayError::Server { error: server.broken(error), forwarded: *forwarded }),
+    };
+    let scanned = server.inbox.scanned();
+    if !scanned.is_empty() {
+        let result = client.write(scanned).await;
+        *forwarded = forwarded.wrapping_add(scanned.len() as u64);
+        result.map_err(|error| RelayError::Client(error.into()))?;
+        server.inbox.forwarded();
+    }
+    Ok(progress)
+}
+
+/// Of what a server says before a file's end so many bytes are kept: an error.
+const REFUSAL: usize = 64 << 10;
+
+/// LOAD DATA LOCAL: forwards the client's packets up to the empty one that ends the file, `shift` taken from their
+/// sequence ids. A server that refuses the file in the middle is heard when the client has sent all, which is when
+/// clients listen; one that ends the connection by it, at once.
+async fn send_file(server: &mut Connection, client: &mut Client, shift: u8) -> Result<(), RelayError> {
     let mut continued = false;
     loop {
         let mut over = false;
@@ -82,27 +99,35 @@ async fn send_file(server: &mut Connection, client: &mut Client) -> Result<(), R
         {
             over = head.header.payload_len == 0 && !continued;
             continued = head.header.payload_len == crate::wire::MAX_PAYLOAD;
+            if shift != 0 {
+                client.inbox.set_sequence(head.header.sequence.wrapping_sub(shift));
+            }
             client.inbox.pass(head.header);
             if over {
                 break;
             }
         }
-        let result = server.write(client.inbox.scanned()).await;
-        result.map_err(|error| RelayError::Server { error, forwarded: 1 })?;
+        let mut result = server.write(client.inbox.scanned()).await;
         client.inbox.forwarded();
-        if over {
+        if result.is_ok() && over {
             return Ok(());
         }
-        tokio::select! {
-            biased;
-            read = client.read() => read.map_err(|error| RelayError::Client(error.into()))?,
-            // A server says nothing before the file's end, unless it gives the connection up: `net_read_timeout`, a KILL.
-            _ = server.stream.readable(), if server.inbox.is_empty() => {
-                if server.is_dead() {
-                    let error = std::io::Error::other("it ended the connection while the client sent a file");
-                    return Err(RelayError::Server { error: server.lost(Phase::MayHaveRun, error), forwarded: 1 });
-                }
+        if result.is_ok() {
+            tokio::select! {
+                biased;
+                read = client.read() => read.map_err(|error| RelayError::Client(error.into()))?,
+                // A server says nothing before the file's end, unless it refuses it or gives the connection up:
+                // `net_read_timeout`, a KILL.
+                read = server.read(), if server.inbox.len() < REFUSAL => result = read,
             }
+        } else if server.inbox.is_empty() {
+            // It may have said why before it went.
+            let _ = server.read().await;
+        }
+        match result {
+            Err(error) if server.inbox.is_empty() => return Err(RelayError::Server { error, forwarded: 1 }),
+            Err(_) => return Ok(()),
+            Ok(()) => {}
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::session::{Answer, Environment, HOLD, Plan, Session, Slot};
 use crate::telemetry::{Kind, Origin, ProtocolSide, Record, TargetLabel};
 use crate::wire::auth::NONCE_LEN;
 use crate::wire::inbox::RawCommand;
-use crate::wire::{Command, ErrPacket};
+use crate::wire::{Command, ErrPacket, ReplyKind};
 
 /// A session and all it holds.
 struct Served<'a> {
@@ -194,12 +194,14 @@ impl Served<'_> {
         self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let cluster = self.shared.cluster.load();
         let pools = &self.shared.pools;
+        let agreed = self.session.capabilities();
         let environment = Environment {
             classifier: &self.shared.classifier,
             around: Surroundings {
                 cluster: &cluster,
                 policy: &self.shared.policy,
                 load: &|id| pools.load(id),
+                able: &|id| pools.server(id).is_none_or(|server| server.is_able(agreed)),
                 random: self.random >> 16,
                 now,
             },
@@ -217,6 +219,8 @@ impl Served<'_> {
         let mut error = None;
         match plan {
             Plan::Run(job) => {
+                // Servers end the connection behind a binary log, however it ended.
+                let last = job.reply == Some(ReplyKind::Binlog);
                 let mut run = Run {
                     shared: self.shared,
                     client: self.client,
@@ -225,7 +229,7 @@ impl Served<'_> {
                     leases: &mut self.leases,
                 };
                 self.ended = run.run(*job, &command, began).await?;
-                return Ok(true);
+                return Ok(!last);
             }
             Plan::Answer(Answer::Ok) => self.client.ok(self.session.status(), sequence).await?,
             Plan::Answer(Answer::Eof) => self.client.eof(self.session.status(), sequence).await?,
@@ -266,7 +270,7 @@ impl Served<'_> {
 
     /// Counts a command that the proxy answered.
     fn answered(&self, command: &RawCommand, began: Instant, error: Option<(u16, Origin)>) {
-        let label = Command::parse(&command.payload).map(command_label);
+        let label = Command::parse(&command.payload, self.session.capabilities()).map(command_label);
         self.shared.metrics.finish(&Record {
             server: None,
             target: TargetLabel::Proxy,

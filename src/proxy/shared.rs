@@ -65,6 +65,17 @@ impl Shared {
         }
     }
 
+    /// What a client is offered: what pointsman speaks, and all servers that are up can do. A session must not depend on
+    /// what its reads cannot have. LONG_PASSWORD is as the primary's greeting has it: MariaDB's sign.
+    #[must_use]
+    pub fn common_capabilities(&self, primary: &Greeting) -> Capabilities {
+        let cluster = self.cluster.load();
+        let replicas = cluster.replicas().filter(|replica| replica.state.is_up());
+        let known = replicas.filter_map(|replica| self.pools.server(replica.id)?.capabilities());
+        let common = Capabilities::common(std::iter::once(primary.capabilities).chain(known));
+        Capabilities::OFFERED & common.with(Capabilities::PLUGIN_AUTH_LENENC)
+    }
+
     /// A throttle for [`Self::told`]: ten lines of a kind in ten seconds.
     #[must_use]
     pub fn throttle() -> Mutex<Throttle<&'static str>> {
@@ -112,7 +123,7 @@ impl Greetings {
                 version: "8.0.0-pointsman".into(),
                 thread_id: 0,
                 nonce: [0; 20],
-                capabilities: Capabilities::OFFERED.without(Capabilities::EXTENDED_METADATA),
+                capabilities: Capabilities::UNSEEN,
                 collation: 45,
                 status: Status::AUTOCOMMIT,
                 plugin: String::new(),

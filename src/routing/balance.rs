@@ -12,13 +12,17 @@ use crate::cluster::{Lag, Server, ServerId};
 pub(super) fn choose(pool: &str, max_lag: Duration, around: Surroundings<'_>) -> Result<ServerId, RouteReason> {
     let mut best: Option<(u64, ServerId)> = None;
     let mut ties = 0_u64;
-    let (mut any, mut up, mut lagging, mut unknown) = (false, false, false, false);
+    let (mut any, mut up, mut incapable, mut lagging, mut unknown) = (false, false, false, false, false);
     for replica in around.cluster.replicas() {
         if replica.weight == 0 || !replica.pools.iter().any(|name| &**name == pool) {
             continue;
         }
         any = true;
         if !replica.state.is_up() {
+            continue;
+        }
+        if !(around.able)(replica.id) {
+            incapable = true;
             continue;
         }
         up = true;
@@ -49,6 +53,7 @@ pub(super) fn choose(pool: &str, max_lag: Duration, around: Surroundings<'_>) ->
     }
     best.map(|(_, id)| id).ok_or(match () {
         () if !any => RouteReason::NoReplica,
+        () if !up && incapable => RouteReason::ReplicasIncapable,
         () if !up => RouteReason::ReplicasDown,
         () if lagging => RouteReason::ReplicasLagging,
         () if unknown => RouteReason::LagUnknown,

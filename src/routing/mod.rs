@@ -77,6 +77,8 @@ pub struct Surroundings<'a> {
     pub policy: &'a Policy,
     /// How many statements run on a server now, from this proxy.
     pub load: &'a (dyn Fn(ServerId) -> u32 + Sync),
+    /// Whether a server speaks the protocol in the form that was agreed on with the client.
+    pub able: &'a (dyn Fn(ServerId) -> bool + Sync),
     /// A random number: breaks ties among replicas.
     pub random: u64,
     /// The time.

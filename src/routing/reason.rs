@@ -35,6 +35,7 @@ reasons! {
     ReplicasDown = "replicas_down", "A read, but no replica is up.";
     ReplicasLagging = "replicas_lagging", "A read, but every replica that is up and whose lag is known lags more than the limit.";
     LagUnknown = "lag_unknown", "A read, but the lag of no replica that is up is known: the monitor's account may lack a privilege.";
+    ReplicasIncapable = "replicas_incapable", "A read, but no replica that is up can do what was agreed on with this client when it logged in.";
     ReplicasStopped = "replicas_stopped", "A read, but replication is stopped on every replica that is up.";
     Sticky = "sticky", "A read soon after a write of this session: it must see that write.";
     StickyGlobal = "sticky_global", "A read soon after a write of anyone through this proxy (consistency = global).";
@@ -79,6 +80,7 @@ reasons! {
     PinnedUserVariable = "pinned_user_variable", "The session has a user variable that cannot be replayed elsewhere.";
     PinnedSessionVariable = "pinned_session_variable", "The session set a variable that must not be shared.";
     PinnedLongData = "pinned_long_data", "The session has sent long data for a prepared statement.";
+    PinnedReplication = "pinned_replication", "The client is a replica that has registered, or reads the binary log.";
     PinnedUnknownState = "pinned_unknown_state", "The server reported a change of session state that cannot be replayed.";
     Proxy = "proxy", "pointsman answered it.";
 }

@@ -110,7 +110,14 @@ impl Case {
         decide(
             &statement,
             view,
-            Surroundings { cluster: &cluster, policy: &self.policy, load: &load, random: self.random, now },
+            Surroundings {
+                cluster: &cluster,
+                policy: &self.policy,
+                load: &load,
+                able: &|_| true,
+                random: self.random,
+                now,
+            },
         )
     }
 

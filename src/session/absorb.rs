@@ -81,6 +81,9 @@ impl Session {
             Request::Statement(id) => self.statement_command(id, job, outcome),
             Request::Forward => {}
         }
+        if job.replication && outcome.error.is_none() {
+            self.pins.set(PinCause::Replication, true);
+        }
         let explained = self.settings_after(job, outcome);
         match &outcome.error {
             Some(error) => self.failed_effects(job, effects, error.code),
@@ -633,7 +636,6 @@ fn choose(filter: &mut TrackFilter, name: &str, value: &Value) {
         "session_track_system_variables" => {
             filter.variables = text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(Into::into).collect();
         }
-        "session_track_transaction_info" => filter.transaction = !matches!(&*text, "off" | "0"),
         "session_track_gtids" => filter.gtids = !matches!(&*text, "off" | "0"),
         _ => {}
     }

@@ -107,6 +107,9 @@ struct About {
     held: Option<Slot>,
 }
 
+/// The id by which MariaDB's clients name the statement prepared last.
+const LAST_PREPARED: u32 = u32::MAX;
+
 /// A session without pins keeps a connection that can still be asked about its last statement. After so long a silence
 /// of the client it gives it back if others wait for one, and remembers what can be remembered.
 pub const HOLD: Duration = Duration::from_millis(200);
@@ -285,24 +288,30 @@ impl Session {
 
     /// Says what is to be done for a command.
     pub fn plan(&mut self, raw: &RawCommand, environment: &Environment<'_>) -> Plan {
-        let command = match Command::parse(&raw.payload) {
+        let command = match Command::parse(&raw.payload, self.capabilities) {
             Ok(command) => command,
             // A reply to what has none would be taken for the next command's.
             Err(_) if matches!(raw.payload.first(), Some(&(code::STMT_CLOSE | code::STMT_SEND_LONG_DATA))) => {
                 return Plan::Answer(Answer::Nothing);
             }
-            Err(error) => return Plan::Refuse(ErrPacket::new(1835, b"HY000", &format!("pointsman: {error}"))),
+            Err(error) => {
+                let text = format!("Malformed communication packet (pointsman: {error})");
+                return Plan::Refuse(ErrPacket::new(1835, b"HY000", &text));
+            }
         };
         match command {
             Command::Query(text) => self.plan_query(text, environment),
             Command::StmtPrepare(_) => self.plan_prepare(raw, environment),
             Command::StmtExecute { statement, flags } => {
-                self.plan_execute(ClientStatementId(statement), flags, &raw.payload, environment)
+                self.plan_execute(self.statement(statement), flags, &raw.payload, environment)
             }
-            Command::StmtSendLongData { statement } => self.plan_long_data(ClientStatementId(statement), environment),
-            Command::StmtClose { statement } => self.plan_close(ClientStatementId(statement)),
-            Command::StmtReset { statement } => self.plan_statement_reset(ClientStatementId(statement)),
-            Command::StmtFetch { statement } => self.plan_fetch(ClientStatementId(statement)),
+            Command::StmtBulkExecute { statement } => {
+                self.plan_execute(self.statement(statement), 0, &raw.payload, environment)
+            }
+            Command::StmtSendLongData { statement } => self.plan_long_data(self.statement(statement), environment),
+            Command::StmtClose { statement } => self.plan_close(self.statement(statement)),
+            Command::StmtReset { statement } => self.plan_statement_reset(self.statement(statement)),
+            Command::StmtFetch { statement } => self.plan_fetch(self.statement(statement)),
             Command::InitDb(_) => self.plan_command(RouteReason::SessionState, Some(ReplyKind::Results)),
             Command::FieldList(_) => self.plan_command(RouteReason::Command, Some(ReplyKind::FieldList)),
             Command::Statistics => self.plan_command(RouteReason::Command, Some(ReplyKind::Text)),
@@ -312,11 +321,37 @@ impl Session {
             Command::ResetConnection => Plan::Reset,
             Command::SetOption(option) => self.plan_set_option(option),
             Command::ProcessKill(id) => Plan::Kill(KillTarget::Connection(u64::from(id))),
-            Command::Unknown(code) => {
-                let text = format!("Unknown command (pointsman: 0x{code:02X})");
-                Plan::Refuse(ErrPacket::new(1047, b"08S01", &text))
+            // What one family knows and the other does not: the primary says which it is.
+            Command::Refresh | Command::Shutdown | Command::Debug => {
+                self.plan_command(RouteReason::Command, Some(ReplyKind::Simple))
             }
+            Command::ProcessInfo => self.plan_command(RouteReason::Command, Some(ReplyKind::Results)),
+            Command::RegisterReplica => self.plan_replication(ReplyKind::Simple),
+            Command::BinlogDump => self.plan_replication(ReplyKind::Binlog),
+            // The servers' own words (MariaDB 10.11, MySQL 9.7).
+            Command::Unknown(_) => Plan::Refuse(ErrPacket::new(1047, b"08S01", "Unknown command")),
         }
+    }
+
+    /// The statement that a client names: MariaDB's may say -1 for the one prepared last.
+    fn statement(&self, id: u32) -> ClientStatementId {
+        let last = self.statements.last().filter(|_| id == LAST_PREPARED && self.is_mariadb());
+        last.unwrap_or(ClientStatementId(id))
+    }
+
+    fn is_mariadb(&self) -> bool {
+        self.base.as_ref().is_some_and(|base| base.mariadb)
+    }
+
+    /// A replica's commands, which belong to the connection that it made known as its own.
+    fn plan_replication(&self, reply: ReplyKind) -> Plan {
+        if self.pinned == Some(Slot::Replica) {
+            let text = "pointsman: the binary log is the primary's, and this session is in a transaction on a replica";
+            return Plan::Refuse(ErrPacket::new(1105, b"HY000", text));
+        }
+        let Plan::Run(mut job) = self.plan_command(RouteReason::Command, Some(reply)) else { return Plan::Quit };
+        job.replication = true;
+        Plan::Run(job)
     }
 
     fn plan_command(&self, reason: RouteReason, reply: Option<ReplyKind>) -> Plan {
@@ -443,6 +478,7 @@ impl Session {
             cursor: false,
             connection_id,
             held: about.held,
+            replication: false,
         }))
     }
 

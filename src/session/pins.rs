@@ -31,13 +31,15 @@ pub enum PinCause {
     SessionVariable,
     /// Long data for a prepared statement.
     LongData,
+    /// COM_REGISTER_SLAVE: the client is a replica.
+    Replication,
     /// The server reported a change of state that cannot be replayed.
     UnknownState,
 }
 
 impl PinCause {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Transaction,
         Self::NextTransaction,
         Self::Xa,
@@ -50,6 +52,7 @@ impl PinCause {
         Self::UserVariable,
         Self::SessionVariable,
         Self::LongData,
+        Self::Replication,
         Self::UnknownState,
     ];
 
@@ -69,6 +72,7 @@ impl PinCause {
             Self::UserVariable => "user_variable",
             Self::SessionVariable => "session_variable",
             Self::LongData => "long_data",
+            Self::Replication => "replication",
             Self::UnknownState => "unknown_state",
         }
     }
@@ -89,6 +93,7 @@ impl PinCause {
             Self::UserVariable => RouteReason::PinnedUserVariable,
             Self::SessionVariable => RouteReason::PinnedSessionVariable,
             Self::LongData => RouteReason::PinnedLongData,
+            Self::Replication => RouteReason::PinnedReplication,
             Self::UnknownState => RouteReason::PinnedUnknownState,
         }
     }

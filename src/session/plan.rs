@@ -92,6 +92,8 @@ pub struct Job {
     pub cursor: bool,
     /// The result is CONNECTION_ID() and nothing else: the client gets the id that it knows.
     pub connection_id: bool,
+    /// A replica's command: its connection serves nobody else from here on.
+    pub replication: bool,
     /// It must run on the connection held in this slot, which ran the statement that it asks about.
     pub held: Option<Slot>,
 }
@@ -110,6 +112,7 @@ impl Job {
             replay: None,
             cursor: false,
             connection_id: false,
+            replication: false,
             held: None,
         }
     }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::{Answer, Environment, Job, MAX_STATEMENTS, PinCause, Plan, Request, Session};
 use crate::routing::{Route, RouteReason, Target};
 use crate::sql::{Detail, StatementKind};
+use crate::wire::command::code;
 use crate::wire::inbox::RawCommand;
 use crate::wire::statement::{ClientStatementId, ParameterTypes, parameter_types};
 use crate::wire::{ErrPacket, ReplyKind};
@@ -42,12 +43,16 @@ impl Session {
         environment: &Environment<'_>,
     ) -> Plan {
         let cursor = flags & 0x07 != 0;
-        let (session, Some(statement)) = (self.id, self.statements.get_mut(id)) else {
+        let (session, agreed) = (self.id, self.capabilities);
+        let Some(statement) = self.statements.get_mut(id) else {
             return Self::unknown_statement(id, "mysqld_stmt_execute");
         };
-        match parameter_types(payload, statement.parameters) {
+        match parameter_types(payload, statement.parameters, agreed) {
             Ok(ParameterTypes::Sent(types)) => statement.types = Some(Bytes::copy_from_slice(&types)),
             Ok(ParameterTypes::None | ParameterTypes::AsBefore) => {}
+            Err(_) if payload.first() == Some(&code::STMT_BULK_EXECUTE) => {
+                return Plan::Refuse(ErrPacket::new(1835, b"HY000", "Malformed communication packet"));
+            }
             // 1210: what servers say to a malformed EXECUTE.
             Err(_) => {
                 return Plan::Refuse(ErrPacket::new(1210, b"HY000", "Incorrect arguments to mysqld_stmt_execute"));
@@ -76,7 +81,8 @@ impl Session {
                     to_primary(&mut job.route, RouteReason::PinnedCursor);
                 }
                 job.cursor = cursor;
-                job.repeatable &= !cursor;
+                // Several rows of parameters are for statements that write.
+                job.repeatable &= !cursor && payload.first() == Some(&code::STMT_EXECUTE);
                 Plan::Run(job)
             }
             other @ (Plan::Answer(_)

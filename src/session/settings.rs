@@ -9,9 +9,9 @@ use bytes::{BufMut as _, BytesMut};
 
 use super::plan::Replay;
 use crate::sql::{Charset, SqlContext, SqlMode, charset_class};
-use crate::wire::command::code;
+use crate::wire::command::{code, query_head};
 use crate::wire::writer::{put_packet, put_with};
-use crate::wire::{ReplyKind, SessionTrack};
+use crate::wire::{Capabilities, ReplyKind, SessionTrack};
 
 /// Session state that can be carried from one connection to another.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -104,6 +104,8 @@ pub struct Base {
     pub character_set_results: Box<str>,
     /// `@@collation_connection`.
     pub collation_connection: Box<str>,
+    /// The login's collation, by number; 0: not known.
+    pub collation: u16,
     /// `@@sql_mode`.
     pub sql_mode: Box<str>,
     /// `@@autocommit`.
@@ -292,8 +294,8 @@ impl Preamble {
             && self.replay.is_none()
     }
 
-    /// Appends the commands; returns the kinds of their replies, in order.
-    pub fn encode(&self, out: &mut BytesMut) -> Vec<ReplyKind> {
+    /// Appends the commands, for a connection where `agreed` was agreed; returns the kinds of their replies, in order.
+    pub fn encode(&self, out: &mut BytesMut, agreed: Capabilities) -> Vec<ReplyKind> {
         let mut replies = Vec::with_capacity(4);
         let mut command = |fill: &mut dyn FnMut(&mut BytesMut)| {
             put_with(out, 0, |out| fill(out));
@@ -309,8 +311,8 @@ impl Preamble {
             });
         }
         if !self.set.is_empty() {
-            let mut payload = BytesMut::with_capacity(self.set.len() + 5);
-            payload.put_u8(code::QUERY);
+            let mut payload = BytesMut::with_capacity(self.set.len() + 7);
+            payload.put_slice(query_head(agreed));
             payload.put_slice(b"SET ");
             payload.put_slice(self.set.as_bytes());
             put_packet(out, 0, &payload);
@@ -329,7 +331,7 @@ impl Preamble {
         if let Some(Replay { found, result }) = self.replay {
             let mut query = |text: &[u8], times: u64| {
                 command(&mut |out| {
-                    out.put_u8(code::QUERY);
+                    out.put_slice(query_head(agreed));
                     out.put_slice(text);
                     for _ in 1..times {
                         out.put_slice(b" UNION ALL SELECT 0");
@@ -352,12 +354,23 @@ impl Preamble {
 }
 
 impl Base {
-    /// The SET NAMES that brings back what a login set, if one does.
+    /// The assignments that bring back what a login set, if they are simple.
     fn names(&self) -> Option<String> {
         let (charset, collation) = (&self.character_set_client, &self.collation_connection);
         let belongs = collation.strip_prefix(&**charset).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'));
-        (*charset == self.character_set_results && !charset.is_empty() && belongs)
-            .then(|| format!("NAMES {charset} COLLATE {collation}"))
+        if *charset != self.character_set_results || charset.is_empty() || !belongs {
+            return None;
+        }
+        // MySQL's NAMES takes the character set's own collation for results, whatever COLLATE says, and columns show it
+        // (9.7); a login takes its own, and so does a number.
+        let number = self.collation;
+        Some(match (self.mariadb, number) {
+            (false, 1..) => format!(
+                "SESSION character_set_client={number},SESSION character_set_results={number},SESSION \
+                 collation_connection={number}"
+            ),
+            _ => format!("NAMES {charset} COLLATE {collation}"),
+        })
     }
 }
 
@@ -432,6 +445,7 @@ mod tests {
             character_set_client: "utf8mb4".into(),
             character_set_results: "utf8mb4".into(),
             collation_connection: "utf8mb4_general_ci".into(),
+            collation: 45,
             sql_mode: "".into(),
             autocommit: true,
             mariadb: true,
@@ -467,7 +481,7 @@ mod tests {
         assert_eq!(preamble.schema.as_deref(), Some(&b"b"[..]));
         assert!(!preamble.reset);
         let mut out = BytesMut::new();
-        assert_eq!(preamble.encode(&mut out).len(), 2);
+        assert_eq!(preamble.encode(&mut out, Capabilities::default()).len(), 2);
     }
 
     #[test]

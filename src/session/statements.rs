@@ -72,6 +72,8 @@ pub struct ClientStatement {
 pub struct Statements {
     by_id: HashMap<ClientStatementId, ClientStatement>,
     last: u32,
+    /// The last PREPARE failed, or its statement is closed.
+    last_is_gone: bool,
 }
 
 impl Statements {
@@ -82,13 +84,21 @@ impl Statements {
             self.last = self.last.wrapping_add(1);
             let id = ClientStatementId(self.last);
             if self.last != 0 && self.last != u32::MAX && !self.by_id.contains_key(&id) {
+                self.last_is_gone = true;
                 return id;
             }
         }
     }
 
+    /// The statement prepared last, if it was and is not closed.
+    #[must_use]
+    pub fn last(&self) -> Option<ClientStatementId> {
+        Some(ClientStatementId(self.last)).filter(|id| !self.last_is_gone && self.by_id.contains_key(id))
+    }
+
     /// Keeps a statement.
     pub fn insert(&mut self, id: ClientStatementId, statement: ClientStatement) {
+        self.last_is_gone &= id.0 != self.last;
         self.by_id.insert(id, statement);
     }
 

@@ -64,6 +64,7 @@ impl World {
                 cluster: &self.cluster,
                 policy: &self.policy,
                 load: &|_| 0,
+                able: &|_| true,
                 random: 0,
                 now: self.now,
             },
@@ -85,6 +86,7 @@ fn base() -> Arc<Base> {
         character_set_client: "utf8mb4".into(),
         character_set_results: "utf8mb4".into(),
         collation_connection: "utf8mb4_general_ci".into(),
+        collation: 45,
         sql_mode: "".into(),
         autocommit: true,
         mariadb: true,
@@ -94,7 +96,7 @@ fn base() -> Arc<Base> {
 
 impl Talk {
     fn new() -> Self {
-        let session = Session::new(1, "app".into(), Capabilities::OFFERED, Some(b"app"), Some(base()));
+        let session = Session::new(1, "app".into(), Capabilities::UNSEEN, Some(b"app"), Some(base()));
         Self { world: World::new(), session }
     }
 

@@ -65,6 +65,18 @@ labels! {
         Statistics = "com_statistics",
         /// COM_PROCESS_KILL.
         ProcessKill = "com_process_kill",
+        /// COM_BINLOG_DUMP and COM_BINLOG_DUMP_GTID.
+        BinlogDump = "com_binlog_dump",
+        /// COM_REGISTER_SLAVE.
+        RegisterSlave = "com_register_slave",
+        /// COM_REFRESH.
+        Refresh = "com_refresh",
+        /// COM_PROCESS_INFO.
+        ProcessInfo = "com_process_info",
+        /// COM_DEBUG.
+        Debug = "com_debug",
+        /// COM_SHUTDOWN.
+        Shutdown = "com_shutdown",
         /// COM_QUIT.
         Quit = "com_quit",
         /// Any other.

@@ -106,19 +106,26 @@ flags! {
         QUERY_ATTRIBUTES = 27,
         /// Several authentication factors.
         MULTI_FACTOR = 28,
-        /// MariaDB: progress reports.
-        PROGRESS = 29,
         /// Client side only.
         SSL_VERIFY_SERVER_CERT = 30,
         /// Client side only.
         REMEMBER_OPTIONS = 31,
+        /// MariaDB: progress reports, in the middle of a reply.
+        PROGRESS = 32,
+        /// MariaDB: COM_STMT_BULK_EXECUTE, and -1 for the statement prepared last.
+        STMT_BULK_OPERATIONS = 34,
         /// MariaDB: column definitions carry the type's name and format (JSON, UUID, INET6, geometries).
         EXTENDED_METADATA = 35,
+        /// MariaDB: definitions are left out of results whose columns the connection's client has seen.
+        CACHE_METADATA = 36,
+        /// MariaDB 11.5: a bulk execution tells the result of each of its rows.
+        BULK_UNIT_RESULTS = 37,
     }
 }
 
 impl Capabilities {
-    /// What pointsman speaks to clients. Compression, TLS, query attributes and optional metadata are not among it yet.
+    /// What pointsman speaks to clients. Compression and TLS are not among it yet. CACHE_METADATA never will be: the server
+    /// counts what the clients of its own connections have seen, and connections here are shared.
     pub const OFFERED: Self = Self(
         Self::LONG_PASSWORD.0
             | Self::FOUND_ROWS.0
@@ -142,8 +149,17 @@ impl Capabilities {
             | Self::PLUGIN_AUTH_LENENC.0
             | Self::SESSION_TRACK.0
             | Self::DEPRECATE_EOF.0
-            | Self::EXTENDED_METADATA.0,
+            | Self::OPTIONAL_RESULTSET_METADATA.0
+            | Self::QUERY_ATTRIBUTES.0
+            | Self::PROGRESS.0
+            | Self::STMT_BULK_OPERATIONS.0
+            | Self::EXTENDED_METADATA.0
+            | Self::BULK_UNIT_RESULTS.0,
     );
+
+    /// What clients are offered while no server was seen: what every server of the last years can do.
+    pub const UNSEEN: Self =
+        Self(Self::OFFERED.0 & 0xFFFF_FFFF & !(Self::OPTIONAL_RESULTSET_METADATA.0 | Self::QUERY_ATTRIBUTES.0));
 
     /// Those of a client that change how a server reads statements or writes results: equal on both sides, and part
     /// of a connection pool's key. MULTI_STATEMENTS is not among them: COM_SET_OPTION changes it on a live connection.
@@ -157,8 +173,31 @@ impl Capabilities {
             | Self::MULTI_RESULTS.0
             | Self::PS_MULTI_RESULTS.0
             | Self::DEPRECATE_EOF.0
-            | Self::EXTENDED_METADATA.0,
+            | Self::OPTIONAL_RESULTSET_METADATA.0
+            | Self::QUERY_ATTRIBUTES.0
+            | Self::PROGRESS.0
+            | Self::STMT_BULK_OPERATIONS.0
+            | Self::EXTENDED_METADATA.0
+            | Self::BULK_UNIT_RESULTS.0,
     );
+
+    /// Those of [`Self::SHAPING`] that a server may lack though the client has them: what differs is converted.
+    pub const CONVERTED: Self = Self::DEPRECATE_EOF;
+
+    /// What clients may be offered by a pool of these servers: what all of them can do. LONG_PASSWORD stands for "not
+    /// MariaDB" and is the first one's own matter (the primary's), not a capability.
+    #[must_use]
+    pub fn common(servers: impl IntoIterator<Item = Self>) -> Self {
+        let mut servers = servers.into_iter();
+        let first = servers.next().unwrap_or_default();
+        servers.fold(first, |common, next| common & next.with(Self::LONG_PASSWORD))
+    }
+
+    /// Those that a client with these agreed on and a server with `server` lacks, so that it cannot serve that client.
+    #[must_use]
+    pub const fn lacking(self, server: Self) -> Self {
+        Self(self.0 & Self::SHAPING.0).without(server).without(Self::CONVERTED)
+    }
 
     /// From the two fields of a packet. `extended` counts only beside a `basic` without LONG_PASSWORD, MariaDB's sign.
     #[must_use]
@@ -210,5 +249,37 @@ flags! {
         SESSION_STATE_CHANGED = 14,
         /// MariaDB: ANSI_QUOTES is in force.
         ANSI_QUOTES = 15,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_are_offered_what_all_servers_can_do() {
+        // The greetings of MySQL 9.7 and MariaDB 10.11.
+        let mysql = Capabilities(0xDFFF_FFFF);
+        let mariadb = Capabilities(0x1D_81FF_F7FE);
+        let none_of_mariadb = Capabilities(0xFFFF_FFFF);
+        for (servers, wanted) in [
+            (vec![mysql, mysql], mysql),
+            (vec![mariadb, mariadb], mariadb),
+            (vec![mysql, mariadb], (mysql & mariadb).with(Capabilities::LONG_PASSWORD)),
+            (vec![mariadb, mysql], mysql & mariadb & none_of_mariadb),
+        ] {
+            assert_eq!(Capabilities::common(servers.iter().copied()), wanted, "{servers:?}");
+        }
+        let both = Capabilities::common([mysql, mariadb]);
+        assert!(!both.contains(Capabilities::QUERY_ATTRIBUTES) && both.contains(Capabilities::DEPRECATE_EOF));
+    }
+
+    #[test]
+    fn a_server_that_lacks_what_was_agreed_on_is_told_by_it() {
+        let agreed = Capabilities::OFFERED;
+        let old = Capabilities::OFFERED.without(Capabilities::DEPRECATE_EOF).without(Capabilities::CONNECT_ATTRS);
+        assert_eq!(agreed.lacking(old), Capabilities::default());
+        let none = old.without(Capabilities::QUERY_ATTRIBUTES).without(Capabilities::EXTENDED_METADATA);
+        assert_eq!(agreed.lacking(none), Capabilities::QUERY_ATTRIBUTES | Capabilities::EXTENDED_METADATA);
     }
 }

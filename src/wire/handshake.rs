@@ -320,7 +320,7 @@ mod tests {
     #[test]
     fn login_round_trip() {
         let login = HandshakeResponse {
-            capabilities: Capabilities::OFFERED.without(Capabilities::EXTENDED_METADATA),
+            capabilities: Capabilities::UNSEEN,
             max_packet: 1 << 24,
             collation: 45,
             user: b"app".to_vec(),

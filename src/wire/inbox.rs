@@ -79,6 +79,22 @@ impl Inbox {
         self.scanned = end.min(self.buf.len());
     }
 
+    /// Gives the next packet this sequence id.
+    #[inline]
+    pub fn set_sequence(&mut self, sequence: u8) {
+        if let Some(place) = self.scanned.checked_add(3).and_then(|at| self.buf.get_mut(at)) {
+            *place = sequence;
+        }
+    }
+
+    /// Puts `packet` (header and payload) in front of the next packet, and scans it.
+    pub fn insert(&mut self, packet: &[u8]) {
+        let tail = self.buf.split_off(self.scanned);
+        self.buf.extend_from_slice(packet);
+        self.buf.unsplit(tail);
+        self.scanned = self.scanned.saturating_add(packet.len());
+    }
+
     /// Puts `packet` (header and payload) in the place of the next packet, which must be there whole, and scans it.
     pub fn replace(&mut self, header: PacketHeader, packet: &[u8]) {
         let old_end = self.scanned.saturating_add(HEADER_LEN).saturating_add(header.payload_len);

@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | framing | `header`, `inbox`, `writer` | [MySQL: packets](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_packets.html), [MariaDB: 0-packet](https://mariadb.com/kb/en/0-packet/) |
 //! | greeting, login, switch | `handshake`, `auth` | [MySQL: connection phase](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase.html) |
-//! | commands | `command`, `statement` | [MySQL: command phase](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_command_phase.html) |
+//! | commands | `command`, `attributes`, `statement` | [MySQL: command phase](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_command_phase.html) |
 //! | OK, EOF, ERR | `ok`, `err` | [OK](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_ok_packet.html), [ERR](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_err_packet.html) |
 //! | session tracking | `session_track` | [MySQL: session state](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_ok_packet.html#sect_protocol_basic_ok_packet_sessinfo) |
 //! | a whole reply | `reply` | [MySQL: text result set](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response.html) |
@@ -13,6 +13,7 @@
     deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::cast_possible_truncation)
 )]
 
+pub mod attributes;
 pub mod auth;
 pub mod capabilities;
 pub mod command;

@@ -6,6 +6,10 @@
 //!          └─ column count ──► Columns ──► [EOF] ──► Rows ──► OK/EOF, ERR ──► Done
 //!   Prepare: PREPARE_OK ──► parameter definitions [EOF] ──► column definitions [EOF] ──► Done
 //! ```
+//!
+//! Where DEPRECATE_EOF was agreed with one side only, the EOF packets between definitions and rows are put in or left
+//! out, and those that end a reply change their form. All packets behind have another sequence id, which is written into
+//! their headers where they stand; nothing is copied.
 
 use bytes::BytesMut;
 
@@ -37,6 +41,8 @@ pub enum ReplyKind {
     Simple,
     /// One packet of text, or ERR: COM_STATISTICS.
     Text,
+    /// Events up to an EOF or ERR, which may never come: COM_BINLOG_DUMP.
+    Binlog,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +52,8 @@ enum State {
         left: u64,
     },
     ColumnsEof,
+    /// All definitions came from a server that ends them by nothing, and the client waits for an EOF.
+    EofDue,
     Rows,
     File,
     /// Packets to come: more than 65,535, with the EOF behind so many.
@@ -98,6 +106,12 @@ pub struct ReplyTracker {
     state: State,
     /// Agreed with the server.
     deprecate_eof: bool,
+    /// Agreed with the client.
+    client_deprecate_eof: bool,
+    /// Agreed with both.
+    optional_metadata: bool,
+    /// MariaDB: agreed with both.
+    progress: bool,
     /// Agreed with the server.
     session_track: bool,
     /// Agreed with the client.
@@ -110,6 +124,12 @@ pub struct ReplyTracker {
     begun: bool,
     /// The number to put into the first row, which has just one column of numbers.
     number: Option<u32>,
+    /// The session's status before: an EOF that the server did not send carries it.
+    status: Status,
+    /// What is added to sequence ids, modulo 256: packets that were put in, less those left out.
+    shift: u8,
+    /// Rows do not pass as they are: `number` or `shift`.
+    edits: bool,
     outcome: Outcome,
 }
 
@@ -120,17 +140,23 @@ impl ReplyTracker {
         Self {
             kind,
             state: match kind {
-                ReplyKind::Rows => State::Rows,
+                ReplyKind::Rows | ReplyKind::Binlog => State::Rows,
                 ReplyKind::FieldList => State::Columns { left: u64::MAX },
                 _ => State::First,
             },
             deprecate_eof: server.contains(Capabilities::DEPRECATE_EOF),
+            client_deprecate_eof: client.contains(Capabilities::DEPRECATE_EOF),
+            optional_metadata: server.contains(Capabilities::OPTIONAL_RESULTSET_METADATA),
+            progress: server.contains(Capabilities::PROGRESS),
             session_track: server.contains(Capabilities::SESSION_TRACK),
             client_session_track: client.contains(Capabilities::SESSION_TRACK),
             statement: None,
             continued: false,
             begun: false,
             number: None,
+            status: Status::AUTOCOMMIT,
+            shift: 0,
+            edits: false,
             outcome: Outcome::default(),
         }
     }
@@ -147,7 +173,21 @@ impl ReplyTracker {
     #[must_use]
     pub fn with_number(mut self, number: u32) -> Self {
         self.number = Some(number);
+        self.edits = true;
         self
+    }
+
+    /// The session's status before: of no matter unless the client gets an EOF that the server does not send.
+    #[must_use]
+    pub fn with_status(mut self, status: Status) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// What is added to the sequence ids of packets from the server; to be taken from those of the client's file.
+    #[must_use]
+    pub fn shift(&self) -> u8 {
+        self.shift
     }
 
     /// Whether any byte of the reply was scanned.
@@ -194,17 +234,20 @@ impl ReplyTracker {
             self.begun = true;
             if self.continued {
                 self.continued = header.payload_len == MAX_PAYLOAD;
-                inbox.pass(header);
+                self.pass(inbox, header);
                 continue;
             }
             // The hot path: a row.
             if self.state == State::Rows && !self.ends_rows(head.first, header.payload_len) {
-                if self.number.is_some() {
-                    if inbox.payload(header).is_none() {
+                if self.edits {
+                    if self.number.is_none() {
+                        inbox.set_sequence(self.sequence(header));
+                    } else if inbox.payload(header).is_none() {
                         return Ok(Progress::More);
+                    } else {
+                        self.renumber(inbox, header);
+                        continue;
                     }
-                    self.renumber(inbox, header);
-                    continue;
                 }
                 self.outcome.rows = self.outcome.rows.wrapping_add(1);
                 self.continued = header.payload_len == MAX_PAYLOAD;
@@ -215,12 +258,17 @@ impl ReplyTracker {
                 && !self.ends_columns(head.first, header.payload_len)
             {
                 self.state = match left.saturating_sub(1) {
-                    0 if self.deprecate_eof => State::Rows,
-                    0 => State::ColumnsEof,
+                    0 => self.behind_columns(),
                     left => State::Columns { left },
                 };
                 self.continued = header.payload_len == MAX_PAYLOAD;
-                inbox.pass(header);
+                self.pass(inbox, header);
+                continue;
+            }
+            // A cursor's definitions are followed by the end of the reply, which is then the only EOF.
+            if self.state == State::EofDue && !(head.first == 0xFE && self.ends_rows(head.first, header.payload_len)) {
+                self.put_eof(inbox, self.sequence(header), self.status, 0);
+                self.state = State::Rows;
                 continue;
             }
             if header.payload_len > MAX_HEAD {
@@ -231,6 +279,48 @@ impl ReplyTracker {
             }
             self.look(inbox, header, head.first, filter)?;
         }
+    }
+
+    /// What follows the last definition.
+    fn behind_columns(&self) -> State {
+        match (self.deprecate_eof, self.client_deprecate_eof) {
+            (true, true) => State::Rows,
+            (true, false) => State::EofDue,
+            (false, _) => State::ColumnsEof,
+        }
+    }
+
+    /// The sequence id that a packet has for the client.
+    fn sequence(&self, header: PacketHeader) -> u8 {
+        header.sequence.wrapping_add(self.shift)
+    }
+
+    /// Lets a packet pass.
+    #[inline]
+    fn pass(&self, inbox: &mut Inbox, header: PacketHeader) {
+        if self.shift != 0 {
+            inbox.set_sequence(self.sequence(header));
+        }
+        inbox.pass(header);
+    }
+
+    fn shift_by(&mut self, packets: u8) {
+        self.shift = self.shift.wrapping_add(packets);
+        self.edits = self.shift != 0 || self.number.is_some();
+    }
+
+    /// Leaves out the next packet, which is here whole.
+    fn leave_out(&mut self, inbox: &mut Inbox, header: PacketHeader) {
+        inbox.replace(header, &[]);
+        self.shift_by(u8::MAX);
+    }
+
+    /// Puts in an EOF packet that the server did not send.
+    fn put_eof(&mut self, inbox: &mut Inbox, sequence: u8, status: Status, warnings: u16) {
+        let mut packet = BytesMut::with_capacity(16);
+        put_classic_eof(&mut packet, sequence, status, warnings);
+        inbox.insert(&packet);
+        self.shift_by(1);
     }
 
     /// `0xFF` begins an ERR; `0xFE` a row only when an 8-byte length follows, which no short packet has.
@@ -257,16 +347,21 @@ impl ReplyTracker {
     ) -> Result<(), ProtocolError> {
         let payload = inbox.payload(header).unwrap_or_default();
         if first == 0xFF {
+            // MariaDB's reports of progress look like errors of this number, and stand between other packets.
+            if self.progress && matches!(payload, [_, 0xFF, 0xFF, ..]) {
+                self.pass(inbox, header);
+                return Ok(());
+            }
             self.outcome.error = Some(ErrPacket::parse(payload)?);
             self.state = State::Done;
-            inbox.pass(header);
+            self.pass(inbox, header);
             return Ok(());
         }
         match self.state {
             State::First => match (self.kind, first) {
                 (ReplyKind::Text, _) => {
                     self.state = State::Done;
-                    inbox.pass(header);
+                    self.pass(inbox, header);
                     Ok(())
                 }
                 (ReplyKind::Prepare, 0x00) => self.prepare_ok(inbox, header),
@@ -277,19 +372,21 @@ impl ReplyTracker {
                 (ReplyKind::Simple, 0xFE) if header.payload_len < 9 => self.eof(inbox, header, first, filter),
                 (ReplyKind::Results, 0xFB) => {
                     self.state = State::File;
-                    inbox.pass(header);
+                    self.pass(inbox, header);
                     Ok(())
                 }
                 (ReplyKind::Results, _) => {
                     let mut reader = Reader::new("column count", payload);
                     let left = reader.lenenc()?;
+                    // Behind the count, whatever the pages say (MySQL 9.7).
+                    let definitions = !self.optional_metadata || reader.u8()? != 0;
                     if left == 0 || left > 65_535 || !reader.is_empty() {
                         return Err(reader.malformed("not a column count"));
                     }
-                    self.state = State::Columns { left };
+                    self.state = if definitions { State::Columns { left } } else { self.behind_columns() };
                     self.outcome.rows = 0;
                     self.outcome.result_sets = self.outcome.result_sets.saturating_add(1);
-                    inbox.pass(header);
+                    self.pass(inbox, header);
                     Ok(())
                 }
                 _ => Err(ProtocolError::Malformed { packet: "reply", what: "unknown first byte" }),
@@ -301,20 +398,28 @@ impl ReplyTracker {
                     self.outcome.status = Some(eof.status);
                     self.outcome.warnings = eof.warnings;
                     self.state = State::Done;
+                    self.pass_eof(inbox, header, eof.status, eof.warnings);
                 } else {
                     self.state = State::Rows;
+                    if self.client_deprecate_eof {
+                        self.leave_out(inbox, header);
+                    } else {
+                        self.pass_eof(inbox, header, eof.status, eof.warnings);
+                    }
                 }
-                pass_eof(inbox, header, eof.status);
                 Ok(())
+            }
+            State::EofDue => {
+                let ok = OkPacket::parse(payload, self.session_track)?;
+                if !ok.status.contains(Status::CURSOR_EXISTS) {
+                    self.put_eof(inbox, self.sequence(header), self.status, 0);
+                }
+                self.state = State::Rows;
+                self.eof(inbox, header, first, filter)
             }
             State::Rows | State::Columns { .. } => self.eof(inbox, header, first, filter),
             State::Definitions { parameters, columns } => {
-                self.state = next_definition(parameters, columns);
-                // No definition begins with it.
-                match OkPacket::parse_eof(payload) {
-                    Ok(eof) if first == 0xFE => pass_eof(inbox, header, eof.status),
-                    _ => inbox.pass(header),
-                }
+                self.definition(inbox, header, first, parameters, columns);
                 Ok(())
             }
             State::File | State::Done => Ok(()),
@@ -335,7 +440,7 @@ impl ReplyTracker {
         }
         let eof = OkPacket::parse_eof(inbox.payload(header).unwrap_or_default())?;
         self.over(eof.status, eof.warnings);
-        pass_eof(inbox, header, eof.status);
+        self.pass_eof(inbox, header, eof.status, eof.warnings);
         Ok(())
     }
 
@@ -354,15 +459,20 @@ impl ReplyTracker {
         if !ok.state.is_empty() {
             self.outcome.track.absorb(ok.state)?;
         }
-        self.over(ok.status, ok.warnings);
-        let changed = ok.status.contains(Status::SESSION_STATE_CHANGED);
-        if self.session_track && changed {
+        let (status, warnings) = (ok.status, ok.warnings);
+        let changed = status.contains(Status::SESSION_STATE_CHANGED);
+        if first == 0xFE && !self.client_deprecate_eof {
+            let mut packet = BytesMut::with_capacity(16);
+            put_classic_eof(&mut packet, self.sequence(header), status, warnings);
+            inbox.replace(header, &packet);
+        } else if self.session_track && changed {
             let mut packet = BytesMut::new();
-            ok.encode(&mut packet, header.sequence, first, self.client_session_track.then_some(filter))?;
+            ok.encode(&mut packet, self.sequence(header), first, self.client_session_track.then_some(filter))?;
             inbox.replace(header, &packet);
         } else {
-            inbox.pass(header);
+            self.pass(inbox, header);
         }
+        self.over(status, warnings);
         Ok(())
     }
 
@@ -372,22 +482,59 @@ impl ReplyTracker {
         self.state = if status.contains(Status::MORE_RESULTS) { State::First } else { State::Done };
     }
 
+    /// Lets the server's classic EOF pass, or gives it the form of an OK packet where the client wants that. It has no
+    /// room for the changes that SESSION_STATE_CHANGED announces, and the proxy asked for more of them than the client:
+    /// the flag is taken out.
+    fn pass_eof(&self, inbox: &mut Inbox, header: PacketHeader, status: Status, warnings: u16) {
+        let mut packet = BytesMut::with_capacity(16);
+        if self.client_deprecate_eof && !self.deprecate_eof {
+            put_with(&mut packet, self.sequence(header), |out| {
+                out.extend_from_slice(&[0xFE, 0, 0]);
+                out.extend_from_slice(&status.without(Status::SESSION_STATE_CHANGED).0.to_le_bytes());
+                out.extend_from_slice(&warnings.to_le_bytes());
+            });
+        } else if status.contains(Status::SESSION_STATE_CHANGED) {
+            put_classic_eof(&mut packet, self.sequence(header), status, warnings);
+        } else {
+            return self.pass(inbox, header);
+        }
+        inbox.replace(header, &packet);
+    }
+
+    /// A packet of the definitions behind PREPARE_OK, which is here whole, or the EOF behind so many of them.
+    fn definition(&mut self, inbox: &mut Inbox, header: PacketHeader, first: u8, parameters: u32, columns: u32) {
+        // No definition begins with it.
+        let eof = OkPacket::parse_eof(inbox.payload(header).unwrap_or_default()).ok().filter(|_| first == 0xFE);
+        match eof {
+            Some(_) if self.client_deprecate_eof => self.leave_out(inbox, header),
+            Some(eof) => self.pass_eof(inbox, header, eof.status, eof.warnings),
+            None => self.pass(inbox, header),
+        }
+        let last_of_a_kind = parameters == 1 || (parameters == 0 && columns == 1);
+        if self.deprecate_eof && !self.client_deprecate_eof && last_of_a_kind {
+            self.put_eof(inbox, self.sequence(header).wrapping_add(1), self.status, 0);
+        }
+        self.state = next_definition(parameters, columns);
+    }
+
     /// Writes the first row anew with another number: text, or binary of four or eight bytes.
     fn renumber(&mut self, inbox: &mut Inbox, header: PacketHeader) {
         self.outcome.rows = self.outcome.rows.wrapping_add(1);
         let Some(number) = self.number.take() else { return };
+        let sequence = self.sequence(header);
+        self.shift_by(0);
         let row = inbox.payload(header).unwrap_or_default();
         let mut packet = BytesMut::with_capacity(32);
         match row {
             // Binary: a zero byte, the NULL bitmap, the value.
             [0, 0, value @ ..] if matches!(value.len(), 4 | 8) => {
                 let value = u64::from(number).to_le_bytes();
-                put_with(&mut packet, header.sequence, |out| {
+                put_with(&mut packet, sequence, |out| {
                     out.extend_from_slice(&[0, 0]);
                     out.extend_from_slice(value.get(..row.len().saturating_sub(2)).unwrap_or_default());
                 });
             }
-            _ => put_with(&mut packet, header.sequence, |out| {
+            _ => put_with(&mut packet, sequence, |out| {
                 put_lenenc_bytes(out, number.to_string().as_bytes());
             }),
         }
@@ -400,10 +547,21 @@ impl ReplyTracker {
         self.outcome.prepared = Some(prepared);
         self.outcome.warnings = prepared.warnings;
         let eof = u32::from(!self.deprecate_eof);
-        let packets = |definitions: u16| if definitions == 0 { 0 } else { u32::from(definitions).saturating_add(eof) };
+        // `resultset_metadata = NONE` leaves out the definitions, but not the EOF behind them (MySQL 9.7).
+        let left_out = self.optional_metadata && payload.get(12) == Some(&0);
+        let packets = |definitions: u16| match definitions {
+            0 => 0,
+            _ if left_out => eof,
+            definitions => u32::from(definitions).saturating_add(eof),
+        };
         self.state = match (packets(prepared.parameters), packets(prepared.columns)) {
             (0, 0) => State::Done,
             (parameters, columns) => State::Definitions { parameters, columns },
+        };
+        let due = if left_out && self.deprecate_eof && !self.client_deprecate_eof {
+            u8::from(prepared.parameters > 0).saturating_add(u8::from(prepared.columns > 0))
+        } else {
+            0
         };
         if let Some(statement) = self.statement {
             let mut packet = BytesMut::with_capacity(32);
@@ -414,27 +572,21 @@ impl ReplyTracker {
             });
             inbox.replace(header, &packet);
         } else {
-            inbox.pass(header);
+            self.pass(inbox, header);
+        }
+        for _ in 0..due {
+            self.put_eof(inbox, self.sequence(header).wrapping_add(1), self.status, 0);
         }
         Ok(())
     }
 }
 
-/// A classic EOF has no room for the changes that its flag announces, and the proxy asked for more of them than the
-/// client: the flag is taken out.
-fn pass_eof(inbox: &mut Inbox, header: PacketHeader, status: Status) {
-    let (true, Some([first, w0, w1, _, _, rest @ ..])) =
-        (status.contains(Status::SESSION_STATE_CHANGED), inbox.payload(header))
-    else {
-        return inbox.pass(header);
-    };
-    let mut packet = BytesMut::with_capacity(16);
-    put_with(&mut packet, header.sequence, |out| {
-        out.extend_from_slice(&[*first, *w0, *w1]);
+fn put_classic_eof(out: &mut BytesMut, sequence: u8, status: Status, warnings: u16) {
+    put_with(out, sequence, |out| {
+        out.extend_from_slice(&[0xFE]);
+        out.extend_from_slice(&warnings.to_le_bytes());
         out.extend_from_slice(&status.without(Status::SESSION_STATE_CHANGED).0.to_le_bytes());
-        out.extend_from_slice(rest);
     });
-    inbox.replace(header, &packet);
 }
 
 /// After one packet of definitions (or the EOF behind them) was passed.
@@ -447,164 +599,4 @@ fn next_definition(parameters: u32, columns: u32) -> State {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::wire::writer::put_packet;
-    use proptest::prelude::*;
-
-    const CLASSIC: Capabilities = Capabilities::PROTOCOL_41;
-
-    fn modern() -> Capabilities {
-        Capabilities::PROTOCOL_41 | Capabilities::DEPRECATE_EOF | Capabilities::SESSION_TRACK
-    }
-
-    fn packets(payloads: &[&[u8]]) -> BytesMut {
-        let mut out = BytesMut::new();
-        for (at, payload) in payloads.iter().enumerate() {
-            put_packet(&mut out, u8::try_from(at + 1).unwrap(), payload);
-        }
-        out
-    }
-
-    /// Feeds `bytes` in pieces of `step`; returns the outcome and what the client gets.
-    fn run(
-        mut tracker: ReplyTracker,
-        bytes: &[u8],
-        step: usize,
-    ) -> (Result<Progress, ProtocolError>, Outcome, Vec<u8>) {
-        let (mut inbox, mut client, mut last) = (Inbox::default(), Vec::new(), Ok(Progress::More));
-        for piece in bytes.chunks(step) {
-            inbox.space(piece.len()).extend_from_slice(piece);
-            inbox.received();
-            last = tracker.walk(&mut inbox, &TrackFilter::default());
-            client.extend_from_slice(inbox.scanned());
-            inbox.forwarded();
-            if last != Ok(Progress::More) {
-                break;
-            }
-        }
-        (last, tracker.into_outcome(), client)
-    }
-
-    const COLUMN: &[u8] = b"\x03def\x00\x00\x00\x011\x00\x0c\x3f\x00\x01\x00\x00\x00\x08\x81\x00\x00\x00\x00";
-
-    #[test]
-    fn a_text_result_in_both_eof_styles_and_any_pieces() {
-        let classic = packets(&[b"\x01", COLUMN, b"\xfe\x00\x00\x02\x00", b"\x011", b"\x012", b"\xfe\x01\x00\x03\x00"]);
-        let modern_bytes = packets(&[b"\x01", COLUMN, b"\x011", b"\x012", b"\xfe\x00\x00\x03\x00\x01\x00"]);
-        for step in [1, 2, 3, 7, 1000] {
-            for (bytes, capabilities) in [(&classic, CLASSIC), (&modern_bytes, modern())] {
-                let tracker = ReplyTracker::new(ReplyKind::Results, capabilities, capabilities);
-                let (progress, outcome, client) = run(tracker, bytes, step);
-                assert_eq!(progress, Ok(Progress::Done), "{step}");
-                assert_eq!((outcome.rows, outcome.warnings, outcome.result_sets), (2, 1, 1));
-                assert!(outcome.status.unwrap().contains(Status::IN_TRANS));
-                assert_eq!(client, bytes[..]);
-            }
-        }
-    }
-
-    #[test]
-    fn a_classic_eof_announces_no_change_of_state() {
-        let bytes = packets(&[b"\x01", COLUMN, b"\xfe\x00\x00\x02\x40", b"\x011", b"\xfe\x01\x00\x03\x40"]);
-        let (progress, outcome, client) = run(ReplyTracker::new(ReplyKind::Results, CLASSIC, CLASSIC), &bytes, 6);
-        assert_eq!((progress, outcome.rows, client.len()), (Ok(Progress::Done), 1, bytes.len()));
-        assert!(!client.contains(&0x40));
-    }
-
-    #[test]
-    fn several_results_and_an_error_in_the_second() {
-        let bytes = packets(&[b"\x00\x01\x00\x0a\x00\x00\x00", b"\x01", COLUMN, b"\x011", b"\xff\x28\x04#42000bad"]);
-        let (progress, outcome, client) = run(ReplyTracker::new(ReplyKind::Results, modern(), modern()), &bytes, 5);
-        assert_eq!(progress, Ok(Progress::Done));
-        assert_eq!(outcome.error.unwrap().code, 1064);
-        assert_eq!(outcome.affected_rows, 1);
-        assert_eq!(client, bytes[..]);
-    }
-
-    #[test]
-    fn prepare_gets_the_clients_id() {
-        let ok = b"\x00\x05\x00\x00\x00\x01\x00\x02\x00\x00\x00\x00";
-        let eof = b"\xfe\x00\x00\x02\x00";
-        let classic = packets(&[ok, COLUMN, COLUMN, eof, COLUMN, eof]);
-        let modern_bytes = packets(&[ok, COLUMN, COLUMN, COLUMN]);
-        for (bytes, capabilities) in [(classic, CLASSIC), (modern_bytes, modern())] {
-            for step in [1, 4, 1000] {
-                let tracker = ReplyTracker::new(ReplyKind::Prepare, capabilities, capabilities)
-                    .with_statement(ClientStatementId(0x0102_0304));
-                let (progress, outcome, client) = run(tracker, &bytes, step);
-                assert_eq!(progress, Ok(Progress::Done));
-                let prepared = outcome.prepared.unwrap();
-                assert_eq!((prepared.statement.0, prepared.columns, prepared.parameters), (5, 1, 2));
-                assert_eq!(&client[5..9], &[4, 3, 2, 1]);
-                assert_eq!(client[9..], bytes[9..]);
-            }
-        }
-    }
-
-    #[test]
-    fn a_number_is_replaced_in_text_and_binary() {
-        for (row, wanted) in [
-            (&b"\x0217"[..], &b"\x0570123"[..]),
-            (b"\x00\x00\x11\x00\x00\x00", b"\x00\x00\xeb\x11\x01\x00"),
-            (b"\x00\x00\x11\x00\x00\x00\x00\x00\x00\x00", b"\x00\x00\xeb\x11\x01\x00\x00\x00\x00\x00"),
-        ] {
-            let bytes = packets(&[b"\x01", COLUMN, row, b"\xfe\x00\x00\x03\x00\x01\x00"]);
-            let expected = packets(&[b"\x01", COLUMN, wanted, b"\xfe\x00\x00\x03\x00\x01\x00"]);
-            for step in [1, 5, 1000] {
-                let tracker = ReplyTracker::new(ReplyKind::Results, modern(), modern()).with_number(70_123);
-                let (progress, _, client) = run(tracker, &bytes, step);
-                assert_eq!((progress, &client[..]), (Ok(Progress::Done), &expected[..]));
-            }
-        }
-    }
-
-    #[test]
-    fn local_infile_waits_for_the_client() {
-        let mut tracker = ReplyTracker::new(ReplyKind::Results, modern(), modern());
-        let mut inbox = Inbox::default();
-        inbox.space(100).extend_from_slice(&packets(&[b"\xfbfile.csv"]));
-        inbox.received();
-        assert_eq!(tracker.walk(&mut inbox, &TrackFilter::default()), Ok(Progress::WantsFile));
-        inbox.forwarded();
-        tracker.file_sent();
-        inbox.space(100).extend_from_slice(&packets(&[b"\x00\x03\x00\x02\x00\x00\x00"]));
-        assert_eq!(tracker.walk(&mut inbox, &TrackFilter::default()), Ok(Progress::Done));
-        assert_eq!(tracker.outcome().affected_rows, 3);
-    }
-
-    #[test]
-    fn a_row_of_more_than_16_mib_is_not_mistaken() {
-        let mut bytes = packets(&[b"\x01", COLUMN]);
-        // Its continuation begins with 0xFF, which is data and no error.
-        let mut row = vec![0xFE; MAX_PAYLOAD];
-        row.extend_from_slice(&[0xFF; 10]);
-        put_packet(&mut bytes, 3, &row);
-        put_packet(&mut bytes, 5, b"\xfe\x00\x00\x02\x00\x00\x00");
-        let (progress, outcome, client) =
-            run(ReplyTracker::new(ReplyKind::Results, modern(), modern()), &bytes, 65_536);
-        assert_eq!((progress, outcome.rows), (Ok(Progress::Done), 1));
-        assert_eq!(client.len(), bytes.len());
-    }
-
-    #[test]
-    fn a_cursor_has_one_eof_in_either_style() {
-        let classic = packets(&[b"\x01", COLUMN, b"\xfe\x00\x00\x42\x00"]);
-        let modern_bytes = packets(&[b"\x01", COLUMN, b"\xfe\x00\x00\x42\x00\x00\x00"]);
-        for (bytes, capabilities) in [(classic, CLASSIC), (modern_bytes, modern())] {
-            let (progress, outcome, _) =
-                run(ReplyTracker::new(ReplyKind::Results, capabilities, capabilities), &bytes, 4);
-            assert_eq!(progress, Ok(Progress::Done));
-            assert!(outcome.status.unwrap().contains(Status::CURSOR_EXISTS));
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_of_a_server_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), kind in 0usize..6, step in 1usize..50) {
-            let kind = [ReplyKind::Results, ReplyKind::Prepare, ReplyKind::FieldList, ReplyKind::Rows, ReplyKind::Simple, ReplyKind::Text][kind];
-            let _ = run(ReplyTracker::new(kind, modern(), CLASSIC), &bytes, step);
-            let _ = run(ReplyTracker::new(kind, CLASSIC, CLASSIC), &bytes, step);
-        }
-    }
-}
+mod tests;

@@ -85,8 +85,6 @@ pub struct TrackFilter {
     pub state_change: bool,
     /// The client's `session_track_system_variables`, lower case; `*` for all.
     pub variables: Vec<Box<str>>,
-    /// The client's `session_track_transaction_info` is not OFF.
-    pub transaction: bool,
     /// The client's `session_track_gtids` is not OFF.
     pub gtids: bool,
 }
@@ -106,7 +104,6 @@ impl Default for TrackFilter {
             ]
             .map(Into::into)
             .to_vec(),
-            transaction: false,
             gtids: false,
         }
     }
@@ -142,7 +139,9 @@ impl TrackFilter {
                 SCHEMA => self.schema,
                 STATE_CHANGE => self.state_change,
                 GTIDS => self.gtids,
-                TRANSACTION_CHARACTERISTICS | TRANSACTION_STATE => self.transaction,
+                // The proxy does not ask for them: they are there when the client asked, or when they always are (MySQL
+                // 9.7 reports transaction states also with `session_track_transaction_info = OFF`).
+                TRANSACTION_CHARACTERISTICS | TRANSACTION_STATE => true,
                 _ => true,
             };
             if shown {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use pointsman::wire::auth::{CACHING_SHA2, NATIVE, SHA256, caching_sha2, native};
+use pointsman::wire::command::query_head;
 use pointsman::wire::handshake::{Greeting, HandshakeResponse};
 use pointsman::wire::header::{HEADER_LEN, MAX_PAYLOAD, PacketHeader};
 use pointsman::wire::writer::{put_lenenc_bytes, put_packet};
@@ -19,6 +20,11 @@ pub const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What clients ask for nowadays.
 pub const MODERN: Capabilities = Capabilities::OFFERED
+    .without(Capabilities::OPTIONAL_RESULTSET_METADATA)
+    .without(Capabilities::QUERY_ATTRIBUTES)
+    .without(Capabilities::PROGRESS)
+    .without(Capabilities::STMT_BULK_OPERATIONS)
+    .without(Capabilities::BULK_UNIT_RESULTS)
     .without(Capabilities::CONNECT_WITH_DB)
     .without(Capabilities::CONNECT_ATTRS)
     .without(Capabilities::FOUND_ROWS)
@@ -295,7 +301,7 @@ impl Raw {
 
     /// Sends COM_QUERY and reads its whole reply.
     pub async fn query(&mut self, sql: &str) -> Vec<Packet> {
-        self.results(&[b"\x03", sql.as_bytes()].concat()).await
+        self.results(&[query_head(self.capabilities), sql.as_bytes()].concat()).await
     }
 
     /// Runs a statement that must succeed.
@@ -330,7 +336,10 @@ impl Raw {
                 0xFF | 0xFB => return packets,
                 0x00 => ok_status(&payload),
                 _ => {
-                    for _ in 0..Reader::new("count", &payload).lenenc().unwrap() {
+                    let mut head = Reader::new("count", &payload);
+                    let columns = head.lenenc().unwrap();
+                    let optional = self.capabilities.contains(Capabilities::OPTIONAL_RESULTSET_METADATA);
+                    for _ in 0..if optional && head.u8().unwrap() == 0 { 0 } else { columns } {
                         packets.push(self.read().await);
                     }
                     if self.classic() {
@@ -370,8 +379,10 @@ impl Raw {
             return (packets, 0);
         }
         let (id, columns, parameters) = (reader.u32().unwrap(), reader.u16().unwrap(), reader.u16().unwrap());
+        let left_out = packets[0].payload.get(12) == Some(&0);
         for count in [parameters, columns] {
-            for _ in 0..u32::from(count) + u32::from(count > 0 && self.classic()) {
+            let definitions = if left_out { 0 } else { u32::from(count) };
+            for _ in 0..definitions + u32::from(count > 0 && self.classic()) {
                 packets.push(self.read().await);
             }
         }
@@ -380,16 +391,25 @@ impl Raw {
 
     /// COM_STMT_EXECUTE with text parameters.
     pub async fn execute(&mut self, id: u32, flags: u8, parameters: &[Option<&[u8]>]) -> Vec<Packet> {
-        self.results(&execute_payload(id, flags, parameters)).await
+        self.results(&execute_payload_of(id, flags, parameters, self.capabilities)).await
     }
 }
 
 /// COM_STMT_EXECUTE's payload with parameters as strings; None: NULL.
 pub fn execute_payload(id: u32, flags: u8, parameters: &[Option<&[u8]>]) -> BytesMut {
+    execute_payload_of(id, flags, parameters, CLASSIC)
+}
+
+/// The same for a client that agreed on these.
+pub fn execute_payload_of(id: u32, flags: u8, parameters: &[Option<&[u8]>], agreed: Capabilities) -> BytesMut {
     let mut payload = BytesMut::from(&[0x17][..]);
     payload.extend_from_slice(&id.to_le_bytes());
     payload.extend_from_slice(&[flags, 1, 0, 0, 0]);
+    let attributes = agreed.contains(Capabilities::QUERY_ATTRIBUTES);
     if !parameters.is_empty() {
+        if attributes {
+            payload.extend_from_slice(&[u8::try_from(parameters.len()).unwrap()]);
+        }
         let mut nulls = vec![0_u8; parameters.len().div_ceil(8)];
         for (at, _) in parameters.iter().enumerate().filter(|(_, value)| value.is_none()) {
             nulls[at / 8] |= 1 << (at % 8);
@@ -397,7 +417,7 @@ pub fn execute_payload(id: u32, flags: u8, parameters: &[Option<&[u8]>]) -> Byte
         payload.extend_from_slice(&nulls);
         payload.extend_from_slice(&[1]);
         for _ in parameters {
-            payload.extend_from_slice(&[0xFD, 0]);
+            payload.extend_from_slice(if attributes { &[0xFD, 0, 0] } else { &[0xFD, 0] });
         }
         for value in parameters.iter().flatten() {
             put_lenenc_bytes(&mut payload, value);

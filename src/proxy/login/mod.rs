@@ -76,12 +76,11 @@ pub(super) async fn log_in(
         AuthPlugin::Native => NATIVE,
         AuthPlugin::CachingSha2 => CACHING_SHA2,
     };
-    // What the servers cannot do is not offered; LONG_PASSWORD is MariaDB's sign.
     let greeting = Greeting {
         version: shared.config.proxy.server_version.clone().unwrap_or_else(|| upstream.version.clone()),
         thread_id: handle.id,
         nonce,
-        capabilities: Capabilities::OFFERED & upstream.capabilities.with(Capabilities::PLUGIN_AUTH_LENENC),
+        capabilities: shared.common_capabilities(&upstream),
         collation: upstream.collation,
         status: Status::AUTOCOMMIT,
         plugin: plugin.to_owned(),
