@@ -18,7 +18,8 @@ use crate::clock;
 use crate::cluster::Cluster;
 use crate::config::{Config, MonitorConfig};
 use crate::monitor::Monitor;
-use crate::proxy::{Clients, Greetings, Listener, Poke, Shared, Users, janitor};
+use crate::net::Listener;
+use crate::proxy::{Clients, Greetings, Poke, Shared, Users, accept, janitor};
 use crate::routing::Policy;
 use crate::session::PinCause;
 use crate::sql::Classifier;
@@ -91,10 +92,7 @@ pub async fn start(mut config: Config) -> anyhow::Result<RunningProxy> {
     let (drain, cut, stop) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
     let (clients, helpers) = (TaskTracker::new(), TaskTracker::new());
     // The ports first: one that is taken must be known at once.
-    let listener = Listener::bind(&shared.config.proxy.listen)
-        .await
-        .with_context(|| format!("proxy.listen: cannot listen on {}", shared.config.proxy.listen))?;
-    let listen = listener.local_addr()?;
+    let (listeners, listen) = bind(&shared.config).await?;
     let http = match &shared.config.http.listen {
         Some(address) => Some(
             HttpServer::start(address, registry, ready(&shared, &drain))
@@ -106,9 +104,12 @@ pub async fn start(mut config: Config) -> anyhow::Result<RunningProxy> {
     helpers.spawn(janitor(shared.clone(), stop.clone()));
     helpers.spawn(follow_greetings(shared.clone(), stop.clone()));
     first_look(&shared, monitor.generation()).await;
-    clients.spawn(listener.serve(shared.clone(), clients.clone(), drain.clone(), cut.clone()));
+    for listener in listeners {
+        clients.spawn(accept(listener, shared.clone(), clients.clone(), drain.clone(), cut.clone()));
+    }
     tracing::info!(
         listen = %listen,
+        socket = shared.config.proxy.socket.as_deref(),
         http = http.as_ref().map(|http| tracing::field::display(http.local_addr())),
         version = env!("CARGO_PKG_VERSION"),
         "pointsman serves"
@@ -164,6 +165,22 @@ impl RunningProxy {
             http.stop();
         }
     }
+}
+
+/// The sockets for clients, and the address of the TCP one.
+async fn bind(config: &Config) -> anyhow::Result<(Vec<Listener>, SocketAddr)> {
+    let proxy = &config.proxy;
+    let tcp = Listener::bind_tcp(&proxy.listen)
+        .await
+        .with_context(|| format!("proxy.listen: cannot listen on {}", proxy.listen))?;
+    let listen = tcp.local_addr()?.context("proxy.listen is no TCP address")?;
+    let mut listeners = vec![tcp];
+    if let Some(path) = &proxy.socket {
+        let socket = Listener::bind_unix(path, proxy.socket_mode)
+            .with_context(|| format!("proxy.socket: cannot listen on {path}"))?;
+        listeners.push(socket);
+    }
+    Ok((listeners, listen))
 }
 
 /// Without a monitor account the first user watches; `check` says so.

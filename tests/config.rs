@@ -428,6 +428,29 @@ fn servers() {
 }
 
 #[test]
+fn sockets() {
+    let long = format!("/{}", "x".repeat(107));
+    let extra = format!(
+        "[proxy]\nsocket = \"/run/a.sock\"\nsocket_mode = \"888\"\n\
+         [[servers]]\naddress = \"/run/a.sock\"\nrole = \"replica\"\n[[servers]]\naddress = \"unix:{long}\"\nrole = \"replica\"\n"
+    );
+    bad(
+        with_base(&extra),
+        &[
+            "p.toml:12:15: `proxy.socket_mode`: expected permissions in octal from \"0000\" to \"0777\", found `888`",
+            "p.toml:14:11: /run/a.sock is `proxy.socket`: the proxy would connect to itself",
+            &format!(
+                "p.toml:17:11: `servers.address`: expected an address \"host\", \"host:port\", \"[::1]:port\" or \
+                 \"/path/of/a.sock\", found `unix:/{}..`: the path of a socket has at most 107 bytes",
+                "x".repeat(54)
+            ),
+        ],
+    );
+    let loaded = with_base("[proxy]\nsocket = \"/run/a.sock\"\nsocket_mode = \"0660\"\n").unwrap();
+    assert_eq!((loaded.config.proxy.socket.as_deref(), loaded.config.proxy.socket_mode), (Some("/run/a.sock"), 0o660));
+}
+
+#[test]
 fn names_are_unique() {
     let extra = "[[users]]\nname = \"app\"\npassword = \"\"\n[[replica_pools]]\nname = \"p\"\n[[replica_pools]]\nname = \"p\"\n\
                  [[replica_pools]]\nname = \"default\"\n";
@@ -614,7 +637,7 @@ fn problems_of_the_environment() {
             "POINTSMAN_LOG_FILE: POINTSMAN_LOG is set as well; set one of the two",
             "POINTSMAN_PASSWORD: POINTSMAN_USER is not set; set it to the name of the account",
             "POINTSMAN_PRIMARY_FILE: cannot read the file `/absent`: no such file",
-            "POINTSMAN_REPLICAS: expected an address \"host\", \"host:port\" or \"[::1]:port\", found `db9:x`: the port is not a \
+            "POINTSMAN_REPLICAS: expected an address \"host\", \"host:port\", \"[::1]:port\" or \"/path/of/a.sock\", found `db9:x`: the port is not a \
          number",
             "POINTSMAN_ZEBRA: unknown variable; every setting has the name POINTSMAN__SECTION__KEY",
             "POINTSMAN__POOLS__SISE: unknown variable; did you mean `POINTSMAN__POOLS__SIZE`?",

@@ -1,4 +1,4 @@
-//! Making a connection: TCP, greeting, login, and learning what state a fresh session has.
+//! Making a connection: socket, greeting, login, and learning what state a fresh session has.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::connection::Connection;
 use super::error::{BackendError, Phase};
 use crate::clock;
 use crate::cluster::ServerId;
-use crate::config::Address;
+use crate::config::Endpoint;
 use crate::net::Stream;
 use crate::session::{Base, tracking};
 use crate::wire::handshake::Greeting;
@@ -27,7 +27,7 @@ pub struct Login {
     /// Its name.
     pub name: Arc<str>,
     /// Its address.
-    pub address: Address,
+    pub address: Endpoint,
     /// The account.
     pub account: Account,
     /// The collation that the client's login carried.
@@ -170,7 +170,7 @@ impl Login {
 ///
 /// # Errors
 /// When it is not there or refuses.
-pub async fn read_greeting(name: &Arc<str>, address: &Address, limit: Duration) -> Result<Greeting, BackendError> {
+pub async fn read_greeting(name: &Arc<str>, address: &Endpoint, limit: Duration) -> Result<Greeting, BackendError> {
     let attempt = async {
         let connect = |error| BackendError::Connect { server: name.clone(), address: address.to_string(), error };
         let stream = Stream::connect(address).await.map_err(connect)?;

@@ -16,7 +16,7 @@ pub enum Phase {
 /// A failure on the server's side.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
-    /// The TCP connection could not be made.
+    /// The server could not be reached.
     #[error("cannot connect to `{server}` ({address}): {error}")]
     Connect {
         /// The server's name.

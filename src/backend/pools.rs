@@ -16,7 +16,7 @@ use super::error::BackendError;
 use super::lease::Lease;
 use crate::clock;
 use crate::cluster::{Cluster, ServerId};
-use crate::config::{Address, Config, PoolsConfig};
+use crate::config::{Config, Endpoint, PoolsConfig};
 use crate::wire::Capabilities;
 
 /// What connections of one pool have in common beside their server.
@@ -121,7 +121,7 @@ pub type OnConnect = Arc<dyn Fn(ServerId, Option<&BackendError>) + Send + Sync>;
 pub struct ServerPools {
     id: ServerId,
     name: Arc<str>,
-    address: Address,
+    address: Endpoint,
     limits: PoolsConfig,
     pools: RwLock<HashMap<PoolKey, Pool>>,
     permits: Arc<Semaphore>,
@@ -154,7 +154,7 @@ impl ServerPools {
 
     /// Its address.
     #[must_use]
-    pub fn address(&self) -> &Address {
+    pub fn address(&self) -> &Endpoint {
         &self.address
     }
 

@@ -52,6 +52,8 @@ fn require(block: &Block, key: &str, findings: &mut Findings) {
 fn proxy(block: &Block) -> Option<ProxyConfig> {
     Some(ProxyConfig {
         listen: block.address("listen")?,
+        socket: block.text("socket").map(Arc::from),
+        socket_mode: block.number("socket_mode")?,
         max_connections: block.number("max_connections")?,
         login_timeout: block.duration("login_timeout")?,
         idle_timeout: block.duration("idle_timeout")?,
@@ -76,7 +78,7 @@ fn servers(raw: &Raw, findings: &mut Findings) -> Vec<ServerConfig> {
     for block in raw.list("servers") {
         require(block, "address", findings);
         require(block, "role", findings);
-        let (Some(address), Some(role)) = (block.address("address"), block.text("role")) else { continue };
+        let (Some(address), Some(role)) = (block.endpoint("address"), block.text("role")) else { continue };
         let role = if role == "primary" { ServerRole::Primary } else { ServerRole::Replica };
         let name = block.text("name").unwrap_or_else(|| address.to_string());
         servers.push(ServerConfig {

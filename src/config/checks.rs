@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::build::DEFAULT_POOL;
 use super::problem::{Findings, Origin, nearest, suggestion};
 use super::raw::{Block, Raw};
-use super::{Address, RuleTarget};
+use super::{Address, Endpoint, RuleTarget};
 
 /// Reports every contradiction.
 pub(super) fn check(raw: &Raw, findings: &mut Findings) {
@@ -14,6 +14,7 @@ pub(super) fn check(raw: &Raw, findings: &mut Findings) {
     replica_pools(raw, findings);
     users(raw, findings);
     addresses(raw, findings);
+    socket(raw, findings);
     limits(raw, findings);
 }
 
@@ -136,9 +137,9 @@ fn users(raw: &Raw, findings: &mut Findings) {
 }
 
 fn addresses(raw: &Raw, findings: &mut Findings) {
-    let mut seen: Vec<(Address, Origin)> = Vec::new();
+    let mut seen: Vec<(Endpoint, Origin)> = Vec::new();
     for server in raw.list("servers") {
-        let Some(address) = server.address("address") else { continue };
+        let Some(address) = server.endpoint("address") else { continue };
         if let Some((_, first)) = seen.iter().find(|(other, _)| *other == address) {
             let text = format!("the server at {first} has the address {address} already");
             findings.problem(server.place("address"), text);
@@ -161,10 +162,28 @@ fn addresses(raw: &Raw, findings: &mut Findings) {
             );
             findings.problem(blamed.place("listen"), text);
         }
-        for server in raw.list("servers").iter().filter(|server| server.address("address").as_ref() == Some(address)) {
+        let own = Endpoint::Tcp(address.clone());
+        for server in raw.list("servers").iter().filter(|server| server.endpoint("address").as_ref() == Some(&own)) {
             let text = format!("{address} is `{}.listen`: the proxy would connect to itself", block.section.name);
             findings.problem(server.place("address"), text);
         }
+    }
+}
+
+/// The proxy's own Unix socket.
+fn socket(raw: &Raw, findings: &mut Findings) {
+    let Some(proxy) = raw.single("proxy") else { return };
+    let Some(path) = proxy.text("socket") else {
+        if proxy.has("socket_mode") && !proxy.has("socket") {
+            let at = proxy.place("socket_mode");
+            findings.note(format!("{at}: `socket_mode` is of no effect without `socket`"));
+        }
+        return;
+    };
+    let own = Endpoint::Unix(path.into());
+    for server in raw.list("servers").iter().filter(|server| server.endpoint("address").as_ref() == Some(&own)) {
+        let text = format!("{own} is `proxy.socket`: the proxy would connect to itself");
+        findings.problem(server.place("address"), text);
     }
 }
 

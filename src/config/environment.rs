@@ -7,7 +7,7 @@ use super::raw::{Block, Raw};
 use super::schema::{Kind, Section};
 use super::secrets::PASSWORD_KEYS;
 use super::settings::{SECTIONS, section};
-use super::units::Address;
+use super::units::Endpoint;
 use super::values::{self, Value};
 
 /// Where the environment and secret files are read from; tests pass a map.
@@ -214,11 +214,11 @@ fn replace_servers(raw: &mut Raw, role: &str, at: &Origin, addresses: &[&str], f
     for address in addresses {
         let mut server = Block::new(section, at.clone());
         server.put("role", at.clone(), Some(Value::Text(role.to_owned())));
-        let value = Address::parse(address, Some(3306));
+        let value = Endpoint::parse(address);
         if let Err(reason) = &value {
             findings.problem(at, format!("expected {}, found `{address}`: {reason}", Kind::Server));
         }
-        server.put("address", at.clone(), value.ok().map(|address| Value::Address(Some(address))));
+        server.put("address", at.clone(), value.ok().map(Value::Endpoint));
         servers.push(server);
     }
 }

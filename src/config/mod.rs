@@ -22,7 +22,7 @@ pub use environment::{CONFIG_NAME, LIST_NAMES, NoVariables, SANDBOX_NAME, SHORT_
 pub use parse::{Loaded, Source, parse};
 pub use problem::{Origin, Problem, Problems};
 pub use settings::{SECTIONS, section};
-pub use units::{Address, Secret};
+pub use units::{Address, Endpoint, Secret};
 
 /// Everything that can be configured. Cannot hold a bad value: see `parse`.
 #[derive(Debug, Clone)]
@@ -56,6 +56,10 @@ pub struct Config {
 pub struct ProxyConfig {
     /// Where clients connect. Default `127.0.0.1:6033`.
     pub listen: Address,
+    /// The Unix socket where clients of this machine connect as well. Default: none.
+    pub socket: Option<Arc<str>>,
+    /// The permissions of the socket's file. Default 0777, as servers have it.
+    pub socket_mode: u32,
     /// At most so many clients at once; one more gets error 1040. Default 10000, range 1 to 1000000.
     pub max_connections: u32,
     /// A login must be complete within this. Default 10 s.
@@ -121,8 +125,8 @@ pub enum LogFormat {
 pub struct ServerConfig {
     /// Unique; default: its address.
     pub name: Arc<str>,
-    /// `host:port`; the port defaults to 3306.
-    pub address: Address,
+    /// `host:port`, where the port defaults to 3306, or the path of a Unix socket.
+    pub address: Endpoint,
     /// `primary` or `replica`.
     pub role: ServerRole,
     /// Share of reads; default 1, range 0 to 1000. Not allowed on the primary.

@@ -10,7 +10,7 @@ use super::problem::Origin;
 use super::schema::{Otherwise, Section};
 use super::settings::SECTIONS;
 use super::values::{self, Value};
-use super::{Address, Consistency, RuleTarget, Secret};
+use super::{Address, Consistency, Endpoint, RuleTarget, Secret};
 
 /// A value that was given.
 #[derive(Debug)]
@@ -123,6 +123,10 @@ impl Block {
 
     pub(super) fn address(&self, key: &str) -> Option<Address> {
         if let Value::Address(address) = self.value(key)? { address } else { None }
+    }
+
+    pub(super) fn endpoint(&self, key: &str) -> Option<Endpoint> {
+        if let Value::Endpoint(endpoint) = self.value(key)? { Some(endpoint) } else { None }
     }
 
     pub(super) fn text(&self, key: &str) -> Option<String> {

@@ -96,8 +96,12 @@ pub enum Kind {
         /// Whether it may be empty.
         optional: bool,
     },
-    /// `host` or `host:port` of a server.
+    /// `host`, `host:port` or the path of a Unix socket of a server.
     Server,
+    /// The path of a Unix socket.
+    Socket,
+    /// Permissions of a file, in octal.
+    Mode,
     /// Any text without control characters; not empty.
     Text,
     /// The same, and `""` means not set.
@@ -147,7 +151,9 @@ impl fmt::Display for Kind {
             Self::Listen { optional: true } => {
                 f.write_str("an address \"host:port\" or \"[::1]:port\", or \"\" for nowhere")
             }
-            Self::Server => f.write_str("an address \"host\", \"host:port\" or \"[::1]:port\""),
+            Self::Server => f.write_str("an address \"host\", \"host:port\", \"[::1]:port\" or \"/path/of/a.sock\""),
+            Self::Socket => f.write_str("the path of a Unix socket such as \"/run/pointsman/pointsman.sock\""),
+            Self::Mode => f.write_str("permissions in octal from \"0000\" to \"0777\""),
             Self::Text => f.write_str("a text that is not empty and has no control characters"),
             Self::OptionalText => f.write_str("a text without control characters"),
             Self::Name => f.write_str("a name of 1 to 64 letters, digits, `_`, `-` and `.`"),

@@ -56,6 +56,22 @@ const PROXY: Section = Section {
             "Where clients connect. The default is reachable from this machine only; write `0.0.0.0:6033` (or `[::]:6033`) \
              to serve others, and let a firewall decide which. Port 0 takes a free port.",
         ),
+        unset(
+            "socket",
+            Kind::Socket,
+            "none",
+            "\"/run/pointsman/pointsman.sock\"",
+            "A Unix socket where clients of this machine connect as well. Servers call such a client `localhost`, and count \
+             its connection as secure. The folder must be there; the file is made at the start and removed at the end. One \
+             that a dead process left is replaced; if somebody listens there, the start fails.",
+        ),
+        setting(
+            "socket_mode",
+            Kind::Mode,
+            "\"0777\"",
+            "The permissions of the socket's file: who may write to it may connect. The default is that of servers; \
+             `\"0660\"` leaves it to the user and the group that pointsman runs as.",
+        ),
         setting(
             "max_connections",
             Kind::Number { min: 1, max: 1_000_000 },
@@ -176,7 +192,8 @@ const SERVERS: Section = Section {
             Kind::Server,
             "\"db2.internal:3306\"",
             "Where the server is; the port defaults to 3306. A name is resolved at each connect, so a changed DNS entry is \
-             followed. Two servers may not have the same address.",
+             followed. The path of a Unix socket (`/run/mysqld/mysqld.sock`, or `unix:` before it) reaches a server on this \
+             machine without TCP; to the server every client is then `localhost`. Two servers may not have the same address.",
         ),
         required(
             "role",

@@ -18,6 +18,9 @@ impl Config {
     fn write_summary(&self, out: &mut String) -> std::fmt::Result {
         let http = self.http.listen.as_ref().map_or_else(|| "nowhere".to_owned(), Address::to_string);
         writeln!(out, "clients   {} (at most {})", self.proxy.listen, self.proxy.max_connections)?;
+        if let Some(socket) = &self.proxy.socket {
+            writeln!(out, "clients   {socket} (mode {:04o})", self.proxy.socket_mode)?;
+        }
         writeln!(out, "http      {http}")?;
         for server in &self.servers {
             match server.role {

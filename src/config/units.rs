@@ -82,6 +82,59 @@ impl fmt::Display for Address {
     }
 }
 
+/// `sockaddr_un.sun_path` holds 108 bytes, the last of them zero.
+const SOCKET_PATH_LIMIT: usize = 107;
+
+/// Whether a Unix socket can be at this path.
+///
+/// # Errors
+///
+/// Says what is wrong as a clause.
+pub(super) fn check_socket_path(path: &str) -> Result<(), &'static str> {
+    if !path.starts_with('/') {
+        return Err("the path of a socket must begin with `/`");
+    }
+    if path.len() > SOCKET_PATH_LIMIT {
+        return Err("the path of a socket has at most 107 bytes");
+    }
+    if path.ends_with('/') || path.chars().any(char::is_control) {
+        return Err("this is not the path of a socket");
+    }
+    Ok(())
+}
+
+/// Where a server is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// On this or another machine, by TCP.
+    Tcp(Address),
+    /// On this machine, by the Unix socket at this path.
+    Unix(Arc<str>),
+}
+
+impl Endpoint {
+    /// Reads `/path/of/a.sock`, `unix:/path/of/a.sock`, or what [`Address::parse`] takes with port 3306 as the default.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong as a clause.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        match text.strip_prefix("unix:").or_else(|| text.starts_with('/').then_some(text)) {
+            Some(path) => check_socket_path(path).map(|()| Self::Unix(path.into())),
+            None => Address::parse(text, Some(3306)).map(Self::Tcp),
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => f.write_str(path),
+        }
+    }
+}
+
 /// A password. Shown by nothing, wiped when dropped.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Secret(String);
@@ -148,6 +201,24 @@ mod tests {
             assert_eq!(Address::parse(text, Some(3306)), Err(reason), "{text}");
         }
         assert_eq!(Address::parse("a", None), Err("the port is missing"));
+    }
+
+    #[test]
+    fn reads_sockets() {
+        for text in ["/run/mysqld/mysqld.sock", "unix:/run/mysqld/mysqld.sock"] {
+            assert_eq!(Endpoint::parse(text), Ok(Endpoint::Unix("/run/mysqld/mysqld.sock".into())));
+        }
+        assert_eq!(Endpoint::parse("db1").unwrap().to_string(), "db1:3306");
+        assert!(Endpoint::parse(&format!("/{}", "x".repeat(106))).is_ok());
+        let long = format!("unix:/{}", "x".repeat(107));
+        for (text, reason) in [
+            ("unix:run/a.sock", "the path of a socket must begin with `/`"),
+            (long.as_str(), "the path of a socket has at most 107 bytes"),
+            ("/run/", "this is not the path of a socket"),
+            ("/a\0b", "this is not the path of a socket"),
+        ] {
+            assert_eq!(Endpoint::parse(text), Err(reason), "{text}");
+        }
     }
 
     #[test]

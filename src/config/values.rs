@@ -7,7 +7,8 @@ use regex::Regex;
 use toml::de::DeValue;
 
 use super::schema::Kind;
-use super::{Address, Consistency, RuleTarget, Secret};
+use super::units::check_socket_path;
+use super::{Address, Consistency, Endpoint, RuleTarget, Secret};
 
 /// What a setting holds once it was understood.
 #[derive(Debug, Clone)]
@@ -16,6 +17,7 @@ pub(super) enum Value {
     Number(u64),
     Flag(bool),
     Address(Option<Address>),
+    Endpoint(Endpoint),
     Text(String),
     List(Vec<String>),
     Secret(Secret),
@@ -69,8 +71,19 @@ pub(super) fn from_text(kind: &Kind, text: &str) -> Result<Value, String> {
         Kind::Size { .. } => in_range(kind, size(text).ok_or_else(wrong)?, text),
         Kind::Number { .. } => in_range(kind, digits(text).ok_or_else(wrong)?, text),
         Kind::Listen { optional: true } if text.is_empty() => Ok(Value::Address(None)),
-        Kind::Listen { .. } => address(kind, text, None),
-        Kind::Server => address(kind, text, Some(3306)),
+        Kind::Listen { .. } => match Address::parse(text, None) {
+            Ok(address) => Ok(Value::Address(Some(address))),
+            Err(reason) => Err(format!("{}: {reason}", wrong())),
+        },
+        Kind::Server => match Endpoint::parse(text) {
+            Ok(endpoint) => Ok(Value::Endpoint(endpoint)),
+            Err(reason) => Err(format!("{}: {reason}", wrong())),
+        },
+        Kind::Socket => match check_socket_path(text) {
+            Ok(()) => Ok(Value::Text(text.to_owned())),
+            Err(reason) => Err(format!("{}: {reason}", wrong())),
+        },
+        Kind::Mode => mode(text).map(Value::Number).ok_or_else(wrong),
         Kind::Text if text.is_empty() => Err(wrong()),
         Kind::Text | Kind::OptionalText if text.chars().any(char::is_control) => Err(wrong()),
         Kind::Text | Kind::OptionalText => Ok(Value::Text(text.to_owned())),
@@ -163,11 +176,11 @@ fn size(text: &str) -> Option<u64> {
     number.checked_mul(unit)
 }
 
-fn address(kind: &Kind, text: &str, default_port: Option<u16>) -> Result<Value, String> {
-    match Address::parse(text, default_port) {
-        Ok(address) => Ok(Value::Address(Some(address))),
-        Err(reason) => Err(format!("{}: {reason}", expected(kind, text))),
-    }
+/// Three octal digits, or four of which the first is 0.
+fn mode(text: &str) -> Option<u64> {
+    let digits = if text.len() == 4 { text.strip_prefix('0')? } else { text };
+    let fits = digits.len() == 3 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+    if fits { u64::from_str_radix(digits, 8).ok() } else { None }
 }
 
 fn name(text: &str) -> Option<&str> {
@@ -311,6 +324,16 @@ mod tests {
         assert_eq!(target("pool=analytics"), Some(RuleTarget::Pool(Arc::from("analytics"))));
         assert_eq!(target("pool="), None);
         assert_eq!(target("analytics"), None);
+    }
+
+    #[test]
+    fn reads_modes() {
+        for (text, bits) in [("0777", 0o777), ("660", 0o660), ("0000", 0)] {
+            assert_eq!(mode(text), Some(bits), "{text}");
+        }
+        for text in ["", "7", "0o77", "1777", "0778", "+660", "00777"] {
+            assert_eq!(mode(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tokio::time::{self, Instant};
 
 use super::status::{self, StatusQuery};
 use crate::cluster::{Flavor, Lag, Replication, Seen};
-use crate::config::{Config, Secret, ServerConfig};
+use crate::config::{Config, Endpoint, Secret, ServerConfig};
 
 /// `read_only` has more values than two in newer MariaDB, so it is read as text.
 const STATE_QUERY: &str = "SELECT CAST(@@global.read_only AS CHAR), VERSION()";
@@ -54,13 +54,16 @@ struct Link {
 
 impl Probe {
     pub(super) fn new(account: Account, server: &ServerConfig) -> Self {
-        let opts = OptsBuilder::default()
-            .ip_or_hostname(&*server.address.host)
-            .tcp_port(server.address.port)
+        let opts = match &server.address {
+            Endpoint::Tcp(address) => {
+                OptsBuilder::default().ip_or_hostname(&*address.host).tcp_port(address.port).tcp_nodelay(true)
+            }
+            Endpoint::Unix(path) => OptsBuilder::default().socket(Some(&**path)),
+        };
+        let opts = opts
             .user(account.user)
             .pass(Some(account.password.expose()))
             .prefer_socket(false)
-            .tcp_nodelay(true)
             .stmt_cache_size(0)
             // Given, so that connecting does not ask for them. A row of a status is far below the first.
             .max_allowed_packet(Some(16 * 1024 * 1024))

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::config::Address;
+use crate::config::Endpoint;
 
 /// A server that vanished without a word is noticed within two minutes, also on an idle connection.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(15));
@@ -30,7 +30,11 @@ macro_rules! either {
 }
 
 impl Socket {
-    pub(super) async fn connect(address: &Address) -> io::Result<Self> {
+    pub(super) async fn connect(endpoint: &Endpoint) -> io::Result<Self> {
+        let address = match endpoint {
+            Endpoint::Tcp(address) => address,
+            Endpoint::Unix(path) => return UnixStream::connect(&**path).await.map(Self::Unix),
+        };
         let stream = TcpStream::connect((&*address.host, address.port)).await?;
         stream.set_nodelay(true)?;
         let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE.0).with_interval(KEEPALIVE.1);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::socket::Socket;
-use crate::config::Address;
+use crate::config::Endpoint;
 use crate::wire::Inbox;
 
 /// Bytes asked for in one read: a point select's reply fits, and larger results grow it.
@@ -35,8 +35,8 @@ impl Stream {
     ///
     /// # Errors
     /// As the system.
-    pub async fn connect(address: &Address) -> io::Result<Self> {
-        Ok(Self { socket: Socket::connect(address).await? })
+    pub async fn connect(endpoint: &Endpoint) -> io::Result<Self> {
+        Ok(Self { socket: Socket::connect(endpoint).await? })
     }
 
     /// Whether nobody on the way can read what is said: on a Unix socket.

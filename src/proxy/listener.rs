@@ -1,11 +1,8 @@
 //! Accepts clients, bounds their number, and serves each in a task of its own.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -16,73 +13,45 @@ use super::login::{LoginError, log_in};
 use super::run::run;
 use super::shared::Shared;
 use crate::clock;
-use crate::config::Address;
-use crate::net::{Peer, Stream};
+use crate::net::{Listener, Peer, Stream};
 use crate::telemetry::{ClientRefusal, LoginFailure, Origin, ProtocolSide};
 use crate::wire::{Capabilities, ErrPacket};
 
 /// How often silent clients are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A socket that clients connect to.
-#[derive(Debug)]
-pub struct Listener {
-    socket: TcpListener,
-}
-
-impl Listener {
-    /// Binds it.
-    ///
-    /// # Errors
-    /// As the system: the address is in use, or not this machine's.
-    pub async fn bind(address: &Address) -> io::Result<Self> {
-        Ok(Self { socket: TcpListener::bind((&*address.host, address.port)).await? })
-    }
-
-    /// Where it listens.
-    ///
-    /// # Errors
-    /// As the system.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
-    }
-
-    /// Accepts clients until `drain`. The listening socket closes then; clients go on in `tasks`.
-    pub async fn serve(
-        self,
-        shared: Arc<Shared>,
-        tasks: TaskTracker,
-        drain: CancellationToken,
-        cut: CancellationToken,
-    ) {
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                () = drain.cancelled() => return,
-                accepted = self.socket.accept() => accepted,
-            };
-            match accepted {
-                Ok((stream, address)) => {
-                    if let Err(error) = stream.set_nodelay(true) {
-                        tracing::debug!(%error, client = %address, "set_nodelay");
+/// Accepts clients until `drain`. The listening socket closes then; clients go on in `tasks`.
+pub async fn accept(
+    listener: Listener,
+    shared: Arc<Shared>,
+    tasks: TaskTracker,
+    drain: CancellationToken,
+    cut: CancellationToken,
+) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = drain.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                // A token of its own: each wake-up of a task looks at it under its lock, which all clients would share.
+                let (shared, cut) = (shared.clone(), cut.child_token());
+                tasks.spawn(async move {
+                    tokio::select! {
+                        biased;
+                        () = client(shared, stream, address) => {}
+                        () = cut.cancelled() => {}
                     }
-                    // A token of its own: each wake-up of a task looks at it under its lock, which all clients would share.
-                    let (shared, cut) = (shared.clone(), cut.child_token());
-                    tasks.spawn(async move {
-                        tokio::select! {
-                            biased;
-                            () = client(shared, stream.into(), address.into()) => {}
-                            () = cut.cancelled() => {}
-                        }
-                    });
+                });
+            }
+            // Out of file descriptors, mostly: to try again at once would spin.
+            Err(error) => {
+                if let Some(suppressed) = shared.tells("cannot accept") {
+                    tracing::warn!(%error, suppressed, "cannot accept a client");
                 }
-                // Out of file descriptors, mostly: to try again at once would spin.
-                Err(error) => {
-                    if let Some(suppressed) = shared.tells("cannot accept") {
-                        tracing::warn!(%error, suppressed, "cannot accept a client");
-                    }
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
     }

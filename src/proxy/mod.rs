@@ -17,7 +17,7 @@ mod shared;
 mod users;
 
 pub use clients::{ClientHandle, Clients, Poke};
-pub use listener::Listener;
+pub use listener::accept;
 pub(crate) use listener::janitor;
 pub use shared::{Greetings, Shared};
 pub use users::{Claim, User, Users};
