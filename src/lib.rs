@@ -11,7 +11,7 @@
 //! | [`routing`] | `decide(..) -> Route { target, reason }` | none |
 //! | [`session`] | one client's state: `plan` before a command, `absorb` after its reply | none |
 //! | [`telemetry`] | metrics and logs; takes a registry | little |
-//! | [`net`] | streams of bytes: TCP, Unix sockets | yes |
+//! | [`net`] | streams of bytes: TCP, Unix sockets, TLS over them | yes |
 //! | [`backend`] | connections to servers and their pools | yes |
 //! | [`monitor`] | watches the servers, publishes the cluster snapshot | yes |
 //! | [`proxy`] | listener, login, session loop, relay of replies | yes |

@@ -97,7 +97,7 @@ impl Connection {
     /// Whether the server has closed it, or sent something unasked (MySQL 9 says so before it closes an idle one).
     /// Costs no system call while nothing has come.
     #[must_use]
-    pub fn is_dead(&self) -> bool {
+    pub fn is_dead(&mut self) -> bool {
         !self.stream.is_quiet()
     }
 

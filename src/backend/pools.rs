@@ -103,7 +103,7 @@ impl managed::Manager for Manager {
     }
 
     async fn recycle(&self, pooled: &mut Pooled, _: &ObjectMetrics) -> RecycleResult<BackendError> {
-        let connection = &pooled.connection;
+        let connection = &mut pooled.connection;
         if connection.busy || connection.is_dead() || self.retired.load(Relaxed) {
             return Err(RecycleError::message("the server closed it"));
         }
@@ -343,7 +343,7 @@ impl ServerPools {
                 !retired
                     && metrics.last_used() < self.limits.idle_timeout
                     && now.saturating_duration_since(pooled.connection.created) < self.limits.max_lifetime
-                    && !pooled.connection.is_dead()
+                    && pooled.connection.stream.is_untouched()
             });
             empty |= is_unused(pool);
         }

@@ -1,9 +1,11 @@
-//! Streams to clients and servers: sockets, and what lies over them. Knows nothing of what is said on them.
+//! Streams to clients and servers: sockets, and what lies over them (TLS). Knows nothing of what is said on them.
 
+mod channel;
 mod listen;
 mod peer;
 mod socket;
 mod stream;
+pub mod tls;
 
 pub use listen::{Listener, SocketFile};
 pub use peer::{Host, Peer};

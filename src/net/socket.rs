@@ -42,6 +42,11 @@ impl Socket {
         Ok(Self::Tcp(stream))
     }
 
+    /// Whether it does not leave the machine.
+    pub(super) fn is_local(&self) -> bool {
+        matches!(self, Self::Unix(_))
+    }
+
     #[inline]
     pub(super) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         either!(self, stream => stream.try_read(buffer))
@@ -63,6 +68,14 @@ impl Socket {
 
     pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         either!(self, stream => stream.write(bytes).await)
+    }
+
+    pub(super) fn try_write_vectored(&self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        either!(self, stream => stream.try_write_vectored(slices))
+    }
+
+    pub(super) async fn writable(&self) -> io::Result<()> {
+        either!(self, stream => stream.writable().await)
     }
 
     pub(super) async fn readable(&self) -> io::Result<()> {

@@ -5,28 +5,30 @@ use std::time::Duration;
 
 use tokio::net::{TcpStream, UnixStream};
 
+use super::channel::Channel;
 use super::socket::Socket;
+use super::tls::Established;
 use crate::config::Endpoint;
 use crate::wire::Inbox;
 
 /// Bytes asked for in one read: a point select's reply fits, and larger results grow it.
 const READ: usize = 16 << 10;
 
-/// A connection's stream of bytes.
+/// A connection's stream of bytes: a socket, or TLS over one.
 #[derive(Debug)]
 pub struct Stream {
-    socket: Socket,
+    channel: Channel,
 }
 
 impl From<TcpStream> for Stream {
     fn from(stream: TcpStream) -> Self {
-        Self { socket: Socket::Tcp(stream) }
+        Self { channel: Socket::Tcp(stream).into() }
     }
 }
 
 impl From<UnixStream> for Stream {
     fn from(stream: UnixStream) -> Self {
-        Self { socket: Socket::Unix(stream) }
+        Self { channel: Socket::Unix(stream).into() }
     }
 }
 
@@ -36,27 +38,37 @@ impl Stream {
     /// # Errors
     /// As the system.
     pub async fn connect(endpoint: &Endpoint) -> io::Result<Self> {
-        Ok(Self { socket: Socket::connect(endpoint).await? })
+        Ok(Self { channel: Socket::connect(endpoint).await?.into() })
     }
 
-    /// Whether nobody on the way can read what is said: on a Unix socket.
+    /// Whether nobody on the way can read what is said: under TLS, and on a Unix socket.
     #[must_use]
     pub fn is_secure(&self) -> bool {
-        matches!(self.socket, Socket::Unix(_))
+        self.channel.is_secure()
+    }
+
+    /// What was agreed on, when there is TLS.
+    #[must_use]
+    pub fn tls(&self) -> Option<&Established> {
+        self.channel.tls()
+    }
+
+    /// Begins TLS, as the session's side has it. `early` are bytes of the peer that were read already and belong to it.
+    /// Nothing is to be read or written after an error.
+    ///
+    /// # Errors
+    /// As the socket; `InvalidData` when the handshake failed, with the reason.
+    pub async fn secure(&mut self, session: impl Into<rustls::Connection>, early: &[u8]) -> io::Result<()> {
+        self.channel.secure(session.into(), early).await
     }
 
     /// Reads into `inbox` what is here, or waits for something. Cancel safe.
     ///
     /// # Errors
-    /// As the socket; `UnexpectedEof` when the peer closed it.
+    /// As the socket; `UnexpectedEof` when the peer closed it; `InvalidData` when TLS broke.
     pub async fn read(&mut self, inbox: &mut Inbox) -> io::Result<()> {
         // A reply that filled the last read has more to come: larger reads, fewer system calls.
-        let space = inbox.space(READ);
-        let read = match self.socket.try_read_buf(space) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.socket.read_buf(space).await?,
-            other => other?,
-        };
-        if read == 0 {
+        if self.channel.read(inbox.space(READ)).await? == 0 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the peer closed the connection"));
         }
         inbox.received();
@@ -69,33 +81,21 @@ impl Stream {
     /// # Errors
     /// As the socket; `TimedOut` when the patience ended.
     pub async fn write_all(&mut self, bytes: &[u8], patience: Option<Duration>) -> io::Result<()> {
-        let mut rest = match self.socket.try_write(bytes) {
-            Ok(written) if written == bytes.len() => return Ok(()),
-            Ok(written) => bytes.get(written..).unwrap_or_default(),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => bytes,
-            Err(error) => return Err(error),
-        };
-        while !rest.is_empty() {
-            let write = self.socket.write(rest);
-            let written = match patience {
-                None => write.await?,
-                Some(patience) => tokio::time::timeout(patience, write).await.map_err(|_| {
-                    io::Error::new(io::ErrorKind::TimedOut, "the client took nothing of its result in time")
-                })??,
-            };
-            if written == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-            rest = rest.get(written..).unwrap_or_default();
-        }
-        Ok(())
+        self.channel.write_all(bytes, patience).await
     }
 
     /// Whether the peer has said nothing since the last read, nor closed the connection. Costs no system call while
     /// nothing has come. What has come is lost: for streams on which nothing is due.
     #[must_use]
-    pub fn is_quiet(&self) -> bool {
-        matches!(self.socket.try_read(&mut [0; 1]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    pub fn is_quiet(&mut self) -> bool {
+        self.channel.is_quiet()
+    }
+
+    /// Whether nothing at all came since the last read, not even what belongs to TLS itself. If something came, the stream
+    /// is of no use any more: for streams that may be dropped on a mere suspicion.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        self.channel.is_untouched()
     }
 
     /// Waits until there may be something to read; may return without there being any. Cancel safe.
@@ -103,7 +103,7 @@ impl Stream {
     /// # Errors
     /// As the socket.
     pub async fn readable(&self) -> io::Result<()> {
-        self.socket.readable().await
+        self.channel.readable().await
     }
 
     /// Says that nothing more will be written.
@@ -111,6 +111,14 @@ impl Stream {
     /// # Errors
     /// As the socket.
     pub async fn shutdown(&mut self) -> io::Result<()> {
-        self.socket.shutdown().await
+        self.channel.shutdown().await
+    }
+}
+
+#[cfg(test)]
+impl Stream {
+    /// Writes past TLS, as somebody on the way could.
+    pub(super) async fn write_unencrypted(&mut self, bytes: &[u8]) {
+        self.channel.write_unencrypted(bytes).await;
     }
 }

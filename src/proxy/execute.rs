@@ -327,7 +327,7 @@ impl Run<'_> {
             Target::Replica(id) => Some(id),
         };
         let schema = self.session.settings().schema.is_some();
-        if let Some(lease) = held.filter(|lease| Some(lease.server) == wanted) {
+        if let Some(mut lease) = held.filter(|lease| Some(lease.server) == wanted) {
             if !lease.is_dead() {
                 return Ok(lease);
             }

@@ -111,7 +111,8 @@ impl Served<'_> {
                 .into_iter()
                 .any(|slot| self.session.holds_only(slot) && self.leases.slot(slot).is_some());
             let pinned = self.session.pinned();
-            let watched = pinned.and_then(|slot| self.leases.slot(slot).as_ref());
+            let watched = pinned.and_then(|slot| self.leases.slot(slot).as_mut());
+            let watches = watched.is_some();
             tokio::select! {
                 biased;
                 read = self.client.read() => match read {
@@ -124,7 +125,7 @@ impl Served<'_> {
                 () = self.handle.poked() => {}
                 // In a block of its own: select evaluates also what it does not wait for, and a sleep reads the clock.
                 () = async { tokio::time::sleep(HOLD).await }, if holds => self.relieve().await,
-                () = gone(watched), if watched.is_some() => {
+                () = gone(watched), if watches => {
                     if let Some(slot) = pinned {
                         *self.leases.slot(slot) = None;
                         self.session.lost(slot);
@@ -314,7 +315,7 @@ impl Served<'_> {
 }
 
 /// Waits until the server ends a connection that a silent client depends on.
-async fn gone(lease: Option<&crate::backend::Lease>) {
+async fn gone(lease: Option<&mut crate::backend::Lease>) {
     let Some(lease) = lease else { return std::future::pending().await };
     while lease.stream.readable().await.is_ok() {
         if lease.is_dead() {
