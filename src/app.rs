@@ -19,7 +19,7 @@ use crate::cluster::Cluster;
 use crate::config::{Config, MonitorConfig};
 use crate::monitor::Monitor;
 use crate::net::Listener;
-use crate::proxy::{Clients, Greetings, Poke, Shared, Users, accept, janitor};
+use crate::proxy::{Clients, Greetings, KnownGrants, Poke, Shared, Users, accept, janitor};
 use crate::routing::Policy;
 use crate::session::PinCause;
 use crate::sql::Classifier;
@@ -81,6 +81,7 @@ pub async fn start(mut config: Config) -> anyhow::Result<RunningProxy> {
         keys: random_keys()?,
         rsa: KeyPair::generate().context("no randomness for an RSA key")?,
         clients: Clients::default(),
+        grants: KnownGrants::default(),
         greetings: Greetings::default(),
         started: clock::now(),
         last_global_write: AtomicU64::new(0),

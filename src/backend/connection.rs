@@ -216,6 +216,27 @@ impl Connection {
     /// # Errors
     /// As [`Self::query_row`].
     pub async fn read_row(&mut self) -> Result<Vec<Vec<u8>>, BackendError> {
+        let bytes = self.read_result().await?;
+        rows(&bytes, self.capabilities).and_then(|rows| rows.into_iter().next()).ok_or_else(|| {
+            self.broken(crate::wire::ProtocolError::Malformed { packet: "row", what: "not the result asked for" })
+        })
+    }
+
+    /// Runs a query of the proxy's own and returns the first column of its rows, as many as stand in the first 16 KiB.
+    ///
+    /// # Errors
+    /// As [`Self::query_row`].
+    pub async fn query_column(&mut self, sql: &str) -> Result<Vec<Vec<u8>>, BackendError> {
+        self.send_query(sql);
+        self.flush().await?;
+        let bytes = self.read_result().await?;
+        self.busy = false;
+        let rows = rows(&bytes, self.capabilities).unwrap_or_default();
+        Ok(rows.into_iter().filter_map(|row| row.into_iter().next()).collect())
+    }
+
+    /// Reads a reply; returns its beginning.
+    async fn read_result(&mut self) -> Result<Vec<u8>, BackendError> {
         let mut tracker = ReplyTracker::new(ReplyKind::Results, self.capabilities, self.capabilities);
         let mut bytes = Vec::new();
         loop {
@@ -230,18 +251,15 @@ impl Connection {
             }
             self.read().await?;
         }
-        let outcome = tracker.into_outcome();
-        if let Some(error) = outcome.error {
-            return Err(BackendError::State { server: self.name.clone(), error });
+        match tracker.into_outcome().error {
+            Some(error) => Err(BackendError::State { server: self.name.clone(), error }),
+            None => Ok(bytes),
         }
-        first_row(&bytes, self.capabilities).ok_or_else(|| {
-            self.broken(crate::wire::ProtocolError::Malformed { packet: "row", what: "not the result asked for" })
-        })
     }
 }
 
-/// The first row of a text result set.
-fn first_row(bytes: &[u8], agreed: Capabilities) -> Option<Vec<Vec<u8>>> {
+/// The rows of a text result set, as far as they are there whole.
+fn rows(bytes: &[u8], agreed: Capabilities) -> Option<Vec<Vec<Vec<u8>>>> {
     let mut inbox = Inbox::default();
     inbox.space(bytes.len()).extend_from_slice(bytes);
     let mut packet = || inbox.take(crate::wire::MAX_PAYLOAD).ok().flatten().map(|(_, packet)| packet);
@@ -255,16 +273,20 @@ fn first_row(bytes: &[u8], agreed: Capabilities) -> Option<Vec<Vec<u8>>> {
     if !agreed.contains(Capabilities::DEPRECATE_EOF) {
         packet()?;
     }
-    let row = packet()?;
-    let mut reader = Reader::new("row", row.get(4..)?);
-    let mut values = Vec::new();
-    for _ in 0..columns {
-        if reader.rest().first() == Some(&0xFB) {
-            reader.u8().ok()?;
-            values.push(Vec::new());
-        } else {
-            values.push(reader.lenenc_bytes().ok()?.to_vec());
+    let mut rows = Vec::new();
+    // A row begins with the length of its first value, which is never that of an end of rows: our own are short.
+    while let Some(row) = packet().filter(|row| !matches!(row.get(4), None | Some(0xFE | 0xFF))) {
+        let mut reader = Reader::new("row", row.get(4..)?);
+        let mut values = Vec::new();
+        for _ in 0..columns {
+            if reader.rest().first() == Some(&0xFB) {
+                reader.u8().ok()?;
+                values.push(Vec::new());
+            } else {
+                values.push(reader.lenenc_bytes().ok()?.to_vec());
+            }
         }
+        rows.push(values);
     }
-    Some(values)
+    Some(rows)
 }

@@ -215,9 +215,13 @@ impl Explainer {
                 None,
                 Some(format!("{} ({})", error.message, error.code)),
             ),
-            Plan::Answer(_) | Plan::ChangeUser(_) | Plan::Reset | Plan::Kill(_) | Plan::Close(_) | Plan::Quit => {
-                (proxy(), None, note)
-            }
+            Plan::Answer(_)
+            | Plan::ChangeUser(_)
+            | Plan::Reset
+            | Plan::Kill(_)
+            | Plan::KillValue { .. }
+            | Plan::Close(_)
+            | Plan::Quit => (proxy(), None, note),
         };
         let (target, id) = match route.target {
             Target::Pinned => ("pinned", None),

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 
 use crate::net::Stream;
 use crate::wire::inbox::{CommandReader, RawCommand};
-use crate::wire::ok::{put_eof, put_ok};
+use crate::wire::ok::{OkPacket, put_eof, put_ok};
 use crate::wire::{Capabilities, ErrPacket, Inbox, ProtocolError, Status};
 
 /// A client that was told its last may send so long; nobody listens.
@@ -102,6 +102,15 @@ impl Client {
     pub(super) async fn ok(&mut self, status: Status, sequence: u8) -> io::Result<()> {
         let mut out = std::mem::take(&mut self.out);
         put_ok(&mut out, sequence, status);
+        self.flush(out).await
+    }
+
+    /// Writes an OK of the proxy's own that counts rows.
+    pub(super) async fn ok_with(&mut self, affected_rows: u64, status: Status, sequence: u8) -> io::Result<()> {
+        let mut out = std::mem::take(&mut self.out);
+        let ok = OkPacket { affected_rows, status, ..OkPacket::default() };
+        // Cannot fail: there is no session state in it.
+        let _ = ok.encode(&mut out, sequence, 0, None);
         self.flush(out).await
     }
 

@@ -1,12 +1,14 @@
-//! The clients connected now: their ids, what they run where, and how to wake them.
+//! The clients connected now: their ids, what they run where, and how to wake them. Knows nothing of what they are shown.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::backend::Account;
 use crate::cluster::ServerId;
 use crate::net::Peer;
 
@@ -22,6 +24,19 @@ pub enum Poke {
     Idle = 4,
 }
 
+/// What a client does, for SHOW PROCESSLIST.
+#[derive(Debug, Clone, Default)]
+pub struct Activity {
+    /// The first byte of the command that runs; None: it is silent.
+    pub command: Option<u8>,
+    /// The text of the statement that runs; empty: none does.
+    pub statement: Bytes,
+    /// Milliseconds since the start of the process at which the command began, or at which the last one ended.
+    pub since: u64,
+    /// Its schema.
+    pub schema: Option<Box<[u8]>>,
+}
+
 /// One client, as others see it.
 #[derive(Debug)]
 pub struct ClientHandle {
@@ -30,8 +45,22 @@ pub struct ClientHandle {
     address: Peer,
     /// Its user, once it has logged in.
     user: Mutex<Arc<str>>,
+    /// The account that it uses towards the servers.
+    account: Mutex<Option<Account>>,
+    /// Taken twice a command by its own task, and by whoever lists the clients.
+    activity: Mutex<Activity>,
     /// 1 << 63 | server << 32 | thread id, while a statement runs; 0: none does.
     running: AtomicU64,
+    /// `1 + server` while it waits for a connection to that server; 0: it does not.
+    waiting: AtomicU32,
+    /// `1 + server` to which its session is bound while it is silent; 0: to none.
+    bound: AtomicU32,
+    /// KILLs of what it runs that are under way.
+    kills: AtomicU32,
+    /// None is under way any more.
+    kills_over: Notify,
+    /// KILL QUERY while it waits for a connection.
+    interrupted: AtomicBool,
     /// Milliseconds since the start of the process at which its last command ended; 0: one runs.
     idle_since: AtomicU64,
     pokes: AtomicU8,
@@ -40,6 +69,18 @@ pub struct ClientHandle {
 }
 
 const RUNS: u64 = 1 << 63;
+
+/// A KILL under way: while it lives, the connection that its victim ran on stays the victim's.
+#[derive(Debug)]
+pub struct Kill(Arc<ClientHandle>);
+
+impl Drop for Kill {
+    fn drop(&mut self) {
+        if self.0.kills.fetch_sub(1, SeqCst) == 1 {
+            self.0.kills_over.notify_one();
+        }
+    }
+}
 
 impl ClientHandle {
     /// Where it comes from.
@@ -59,28 +100,109 @@ impl ClientHandle {
         *self.user.lock().unwrap_or_else(PoisonError::into_inner) = user;
     }
 
-    /// A statement of it runs on this connection.
-    pub fn begin(&self, server: ServerId, thread_id: u32) {
-        self.running.store(RUNS | u64::from(server.0) << 32 | u64::from(thread_id), Relaxed);
+    /// The account that it uses towards the servers; None before its login.
+    #[must_use]
+    pub fn account(&self) -> Option<Account> {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// It has ended.
-    pub fn end(&self) {
-        self.running.store(0, Relaxed);
+    /// It uses this account now.
+    pub fn set_account(&self, account: Account) {
+        *self.account.lock().unwrap_or_else(PoisonError::into_inner) = Some(account);
+    }
+
+    /// What it does.
+    #[must_use]
+    pub fn activity(&self) -> Activity {
+        self.activity.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A command begins, `now` milliseconds after the start of the process.
+    pub fn begin_command(&self, command: u8, statement: Bytes, now: u64) {
+        self.idle_since.store(0, Relaxed);
+        let mut activity = self.activity.lock().unwrap_or_else(PoisonError::into_inner);
+        activity.command = Some(command);
+        activity.statement = statement;
+        activity.since = now;
+    }
+
+    /// It is silent since then. `bound`: the server to which its session is bound.
+    pub fn rest(&self, since: u64, bound: Option<ServerId>) {
+        self.idle_since.store(since.max(1), Relaxed);
+        self.bound.store(bound.map_or(0, |server| u32::from(server.0).saturating_add(1)), Relaxed);
+        let mut activity = self.activity.lock().unwrap_or_else(PoisonError::into_inner);
+        activity.command = None;
+        activity.statement = Bytes::new();
+        activity.since = since;
+    }
+
+    /// Its schema is another one now.
+    pub fn set_schema(&self, schema: Option<Box<[u8]>>) {
+        self.activity.lock().unwrap_or_else(PoisonError::into_inner).schema = schema;
+    }
+
+    /// The server to which its session is bound while it is silent.
+    #[must_use]
+    pub fn bound(&self) -> Option<ServerId> {
+        server(self.bound.load(Relaxed))
+    }
+
+    /// It waits for a connection to this server, or does not any more.
+    pub fn set_waiting(&self, waiting: Option<ServerId>) {
+        self.waiting.store(waiting.map_or(0, |server| u32::from(server.0).saturating_add(1)), SeqCst);
+    }
+
+    /// The server to which it waits for a connection.
+    #[must_use]
+    pub fn waiting(&self) -> Option<ServerId> {
+        server(self.waiting.load(SeqCst))
+    }
+
+    /// A statement of it runs on this connection.
+    pub fn begin(&self, server: ServerId, thread_id: u32) {
+        self.running.store(RUNS | u64::from(server.0) << 32 | u64::from(thread_id), SeqCst);
+    }
+
+    /// It has ended. True: a KILL of it is under way, and may hit whatever runs on its connection next. Either the killer
+    /// sees that nothing runs, or this sees the killer.
+    #[must_use]
+    pub fn end(&self) -> bool {
+        self.running.store(0, SeqCst);
+        self.kills.load(SeqCst) > 0
     }
 
     /// The server and the server's connection id on which a statement of it runs.
     #[must_use]
     pub fn running(&self) -> Option<(ServerId, u32)> {
-        let packed = self.running.load(Relaxed);
+        let packed = self.running.load(SeqCst);
         let server = u16::try_from((packed & !RUNS) >> 32).ok()?;
         let thread = u32::try_from(packed & u64::from(u32::MAX)).ok()?;
         (packed & RUNS != 0).then_some((ServerId(server), thread))
     }
 
-    /// It is silent since then (milliseconds since the start of the process), or runs a command (0).
-    pub fn set_idle_since(&self, millis: u64) {
-        self.idle_since.store(millis, Relaxed);
+    /// Begins to kill what it runs: look at [`Self::running`] only then.
+    #[must_use]
+    pub fn begin_kill(self: &Arc<Self>) -> Kill {
+        self.kills.fetch_add(1, SeqCst);
+        Kill(self.clone())
+    }
+
+    /// Waits until no KILL of what it ran is under way. For its own task only. Cancel safe.
+    pub async fn kills_over(&self) {
+        while self.kills.load(SeqCst) > 0 {
+            self.kills_over.notified().await;
+        }
+    }
+
+    /// Interrupts its statement while that waits for a connection.
+    pub fn interrupt(&self) {
+        self.interrupted.store(true, SeqCst);
+        self.wake.notify_one();
+    }
+
+    /// Whether its statement was interrupted. Tells it once.
+    pub fn take_interrupt(&self) -> bool {
+        self.interrupted.swap(false, SeqCst)
     }
 
     /// Since when it is silent; 0: it runs a command.
@@ -122,6 +244,11 @@ impl ClientHandle {
     }
 }
 
+/// What `1 + server` stands for.
+fn server(packed: u32) -> Option<ServerId> {
+    u16::try_from(packed.checked_sub(1)?).ok().map(ServerId)
+}
+
 /// The clients connected now.
 #[derive(Debug, Default)]
 pub struct Clients {
@@ -146,7 +273,14 @@ impl Clients {
             id,
             address,
             user: Mutex::new("".into()),
+            account: Mutex::new(None),
+            activity: Mutex::default(),
             running: AtomicU64::new(0),
+            waiting: AtomicU32::new(0),
+            bound: AtomicU32::new(0),
+            kills: AtomicU32::new(0),
+            kills_over: Notify::new(),
+            interrupted: AtomicBool::new(false),
             idle_since: AtomicU64::new(0),
             pokes: AtomicU8::new(0),
             wake: Notify::new(),

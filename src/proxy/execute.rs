@@ -2,7 +2,7 @@
 //! elsewhere where that is proven safe.
 
 use std::future::{Future as _, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -11,12 +11,13 @@ use bytes::{BufMut as _, Bytes};
 
 use super::binlog::relay_binlog;
 use super::client::Client;
-use super::clients::ClientHandle;
+use super::clients::{ClientHandle, Poke};
 use super::error::{SessionError, refusal};
+use super::processes::list;
 use super::relay::{RelayError, Taken, relay};
 use super::shared::Shared;
 use super::users::User;
-use crate::backend::{Account, BackendError, Lease, Phase, Pool, PoolKey, ServerPools};
+use crate::backend::{BackendError, Lease, Phase, Pool, PoolKey, ServerPools};
 use crate::clock;
 use crate::cluster::{Role, ServerId};
 use crate::routing::{Route, RouteReason, Target};
@@ -25,6 +26,7 @@ use crate::sql::Effects;
 use crate::telemetry::{Command as CommandLabel, Kind, Origin, ProtocolSide, Record, RetryCause, TargetLabel};
 use crate::wire::command::code;
 use crate::wire::inbox::RawCommand;
+use crate::wire::rows::Rows;
 use crate::wire::statement::{
     ParameterTypes, ServerStatementId, parameter_types, rewrite_execute, rewrite_statement_id,
 };
@@ -46,11 +48,6 @@ impl Leases {
     pub(super) fn new(user: Arc<User>, collation: u16, capabilities: Capabilities) -> Self {
         let capabilities = capabilities & Capabilities::SHAPING;
         Self { primary: None, replica: None, pools: Vec::new(), user, collation, capabilities }
-    }
-
-    /// The account towards the servers.
-    pub(super) fn account(&self) -> &Account {
-        &self.user.account
     }
 
     pub(super) fn slot(&mut self, slot: Slot) -> &mut Option<Lease> {
@@ -112,6 +109,12 @@ impl Drop for Leases {
         }
     }
 }
+
+/// The error of a statement that was killed: `ER_QUERY_INTERRUPTED`.
+const INTERRUPTED: u16 = 1317;
+
+/// Why the session of a killed client ends.
+const KILLED: &str = "it was killed";
 
 /// Everything that running a job needs.
 pub(super) struct Run<'a> {
@@ -181,6 +184,12 @@ impl Run<'_> {
                     (Some(attempt.server), error)
                 }
                 Err(Failure::Client(error)) => return Err(error),
+                // Its statement was killed with it: the server ended the connection, and so does the proxy.
+                Err(Failure::Server(..)) if self.handle.is_poked(Poke::Killed) => {
+                    *self.leases.slot(slot) = None;
+                    self.session.lost(slot);
+                    return Err(SessionError::Ended(KILLED));
+                }
                 // Long data has no reply, and an EXECUTE must not run without it: the session cannot go on.
                 Err(Failure::Told(error)) if job.reply.is_none() => {
                     tracing::info!(client = %self.handle.address(), id = self.handle.id, error = &*error.message, "long data was lost");
@@ -270,6 +279,36 @@ impl Run<'_> {
         }
     }
 
+    /// The one number that `job` asks for by a text of its own.
+    pub(super) async fn evaluate(&mut self, job: &Job) -> Result<u64, ErrPacket> {
+        self.session.moves_on(job);
+        let slot = job.slot(self.session.pinned());
+        let asked = async {
+            let mut lease = self.lease(job, slot, &mut Taken::default()).await?;
+            let wanted = self.session.settings().clone();
+            let preamble = Preamble::between(&lease.state, &wanted);
+            if !preamble.is_empty() {
+                let pending = lease.prepare_state(&preamble, &wanted);
+                lease.flush().await?;
+                lease.swallow_preamble(&pending).await?;
+            }
+            let text = job.text.as_ref().and_then(|text| text.get(1..)).unwrap_or_default();
+            let row = lease.query_row(&String::from_utf8_lossy(text)).await;
+            if !matches!(row, Err(BackendError::Lost { .. } | BackendError::Protocol { .. })) {
+                lease.busy = false;
+                *self.leases.slot(slot) = Some(lease);
+            }
+            Ok(row?.first().and_then(|text| std::str::from_utf8(text).ok()?.parse().ok()).unwrap_or(0))
+        };
+        let value = asked.await;
+        self.leases.give_back(self.session);
+        value.map_err(|failure| match failure {
+            Failure::Server(error, _) => refusal(&error),
+            Failure::Told(error) => error,
+            Failure::Client(_) => ErrPacket::new(INTERRUPTED, b"70100", "Query execution was interrupted"),
+        })
+    }
+
     fn target_label(&self, server: Option<ServerId>) -> TargetLabel {
         match server.and_then(|id| self.shared.cluster.load().server(id).map(|server| server.role)) {
             Some(Role::Primary) => TargetLabel::Primary,
@@ -288,6 +327,10 @@ impl Run<'_> {
     ) -> Result<Attempt, Failure> {
         let mut lease = self.lease(job, slot, taken).await?;
         let server = lease.server;
+        if self.handle.is_poked(Poke::Killed) {
+            *self.leases.slot(slot) = Some(lease);
+            return Err(Failure::Client(SessionError::Ended(KILLED)));
+        }
         if !self.session.is_informed() {
             let base = lease.state.base.clone();
             self.shared.greetings.keep_base(self.leases.collation, self.leases.capabilities, &base);
@@ -296,7 +339,9 @@ impl Run<'_> {
         let pools = self.shared.pools.server(server).cloned();
         let running = Running::new(pools.as_deref(), self.handle, server, lease.thread_id);
         let result = self.exchange(job, &mut lease, command, taken).await;
-        drop(running);
+        if running.end() {
+            self.outlive(&mut lease, &result).await?;
+        }
         // A connection that failed is closed; one whose reply is over goes on.
         match result {
             Ok(outcome) => {
@@ -311,6 +356,24 @@ impl Run<'_> {
             }
             Err(failure) => Err(failure),
         }
+    }
+
+    /// A KILL of the statement is under way, and it has ended. Whoever runs something on its connection next must not be
+    /// hit: the connection stays here until the KILL is over, and until the server has answered once more.
+    async fn outlive(&self, lease: &mut Lease, result: &Result<Outcome, Failure>) -> Result<(), Failure> {
+        // If this session is cut in the meantime the connection is closed.
+        lease.busy = true;
+        self.handle.kills_over().await;
+        if self.handle.is_poked(Poke::Killed) {
+            return Err(Failure::Client(SessionError::Ended(KILLED)));
+        }
+        let Ok(outcome) = result else { return Ok(()) };
+        if outcome.error.as_ref().is_some_and(|error| error.code == INTERRUPTED) {
+            return Ok(());
+        }
+        put_packet(&mut lease.out, 0, &[code::PING]);
+        lease.flush().await.map_err(too_late)?;
+        lease.swallow(ReplyKind::Simple).await.map(|_| ()).map_err(too_late)
     }
 
     /// The connection for a job: the one that the session holds, or one from a pool.
@@ -354,10 +417,10 @@ impl Run<'_> {
             Poll::Ready(lease) => lease,
             Poll::Pending => {
                 let before = clock::now();
-                let lease = lease.await;
+                let lease = wait(lease, self.handle, server.id()).await;
                 waited = clock::now().saturating_duration_since(before);
                 taken.waited += waited;
-                lease
+                lease?
             }
         };
         self.shared.metrics.pool_waited(server.id(), waited);
@@ -404,8 +467,9 @@ impl Run<'_> {
         if let Request::Prepare(id) = job.request {
             tracker = tracker.with_statement(id);
         }
-        if job.connection_id {
-            tracker = tracker.with_number(self.handle.id);
+        if let Some(whole) = job.processes {
+            let rows = list(self.shared, self.handle, whole).await;
+            tracker = tracker.with_rows(Rows::new(rows, matches!(job.request, Request::Execute(_))));
         }
         let chosen = self.session.filter_for(job);
         let filter = chosen.as_ref().unwrap_or_else(|| self.session.filter());
@@ -439,8 +503,14 @@ impl Run<'_> {
                 let sent = parameter_types(&command.payload, parameters, agreed);
                 let missing = matches!(sent, Ok(ParameterTypes::AsBefore));
                 let types = types.filter(|_| missing).map(Bytes::as_ref);
-                let payload = rewrite_execute(&command.payload, server, parameters, types, agreed)
+                let mut payload = rewrite_execute(&command.payload, server, parameters, types, agreed)
                     .map_err(|error| connection.broken(error))?;
+                // A process list is shown whole: see Session::plan_execute.
+                if job.processes.is_some()
+                    && let Some(flags) = payload.get_mut(5)
+                {
+                    *flags = 0;
+                }
                 put_packet(&mut connection.out, 0, &payload);
             }
             (_, Some(server)) => {
@@ -449,11 +519,11 @@ impl Run<'_> {
                 put_packet(&mut connection.out, 0, &payload);
             }
             // The hot path: one packet, as it came, straight to the socket.
-            _ => match command.packet() {
+            _ => match command.packet().filter(|_| job.text.is_none()) {
                 Some(packet) if connection.out.is_empty() => return connection.write(packet).await,
                 Some(packet) => connection.out.put_slice(packet),
                 None => {
-                    put_packet(&mut connection.out, 0, &command.payload);
+                    put_packet(&mut connection.out, 0, job.text.as_ref().unwrap_or(&command.payload));
                 }
             },
         }
@@ -508,7 +578,10 @@ impl Run<'_> {
     ) -> Result<bool, SessionError> {
         let outcome = &attempt.outcome;
         let text = match job.request {
-            Request::Prepare(_) => Bytes::copy_from_slice(command.payload.get(1..).unwrap_or_default()),
+            Request::Prepare(_) => {
+                let sent = job.text.as_ref().unwrap_or(&command.payload);
+                Bytes::copy_from_slice(sent.get(1..).unwrap_or_default())
+            }
             Request::Forward | Request::Execute(_) | Request::Statement(_) => Bytes::new(),
         };
         let pins = self.session.pins().first();
@@ -568,6 +641,54 @@ impl Run<'_> {
     }
 }
 
+/// Waits for a connection, unless the statement or the client is killed.
+async fn wait(
+    lease: Pin<&mut impl Future<Output = Result<Lease, BackendError>>>,
+    handle: &ClientHandle,
+    server: ServerId,
+) -> Result<Result<Lease, BackendError>, Failure> {
+    // One that came too late for an earlier statement.
+    handle.take_interrupt();
+    let _waiting = WaitingFor::new(handle, server);
+    let told = async {
+        loop {
+            if handle.is_poked(Poke::Killed) {
+                return Failure::Client(SessionError::Ended(KILLED));
+            }
+            if handle.take_interrupt() {
+                return Failure::Told(ErrPacket::new(INTERRUPTED, b"70100", "Query execution was interrupted"));
+            }
+            handle.poked().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        lease = lease => Ok(lease),
+        failure = told => Err(failure),
+    }
+}
+
+/// Tells others what a client waits for.
+struct WaitingFor<'a>(&'a ClientHandle);
+
+impl<'a> WaitingFor<'a> {
+    fn new(handle: &'a ClientHandle, server: ServerId) -> Self {
+        handle.set_waiting(Some(server));
+        Self(handle)
+    }
+}
+
+impl Drop for WaitingFor<'_> {
+    fn drop(&mut self) {
+        self.0.set_waiting(None);
+    }
+}
+
+/// The client has the whole reply; only the connection is lost.
+fn too_late(error: BackendError) -> Failure {
+    Failure::Server(error, 1)
+}
+
 /// Where a job may run instead, after a failure before the client had a byte.
 fn elsewhere(job: &Job, error: &BackendError) -> Option<(Route, RetryCause)> {
     let on_replica = matches!(job.route.target, Target::Replica(_));
@@ -624,6 +745,7 @@ pub(super) fn command_label(command: Command<'_>) -> CommandLabel {
 struct Running<'a> {
     pools: Option<&'a ServerPools>,
     handle: &'a ClientHandle,
+    ended: bool,
 }
 
 impl<'a> Running<'a> {
@@ -632,7 +754,13 @@ impl<'a> Running<'a> {
             pools.begin();
         }
         handle.begin(server, thread);
-        Self { pools, handle }
+        Self { pools, handle, ended: false }
+    }
+
+    /// It has ended. True: a KILL of it is under way.
+    fn end(mut self) -> bool {
+        self.ended = true;
+        self.handle.end()
     }
 }
 
@@ -641,6 +769,9 @@ impl Drop for Running<'_> {
         if let Some(pools) = self.pools {
             pools.end();
         }
-        self.handle.end();
+        // The task was cut: its connection is closed.
+        if !self.ended {
+            let _ = self.handle.end();
+        }
     }
 }

@@ -1,55 +1,132 @@
 //! KILL by a proxy connection id: translated to the server's, and really carried out there.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::clients::Poke;
+use super::clients::{ClientHandle, Poke};
 use super::shared::Shared;
-use crate::backend::{Account, BackendError, Login};
+use crate::backend::{Account, BackendError, Connection, Login};
 use crate::cluster::ServerId;
-use crate::sql::KillTarget;
+use crate::sql::{KillTarget, KillWhom};
 use crate::wire::{Capabilities, ErrPacket};
 
-/// A client whose connection is killed leaves within this, or is cut off.
-const GRACE: Duration = Duration::from_secs(2);
-
-/// Carries out a KILL of `account`, who may end only its own connections, as without the CONNECTION_ADMIN privilege.
-pub(super) async fn kill(shared: &Arc<Shared>, account: &Account, target: KillTarget) -> Result<(), ErrPacket> {
-    let (id, whole) = match target {
-        KillTarget::Connection(id) => (id, true),
-        KillTarget::Query(id) => (id, false),
-        KillTarget::Other => return Ok(()),
-    };
-    let unknown =
-        || ErrPacket::new(1094, b"HY000", &format!("Unknown thread id: {id} (pointsman knows no such client)"));
-    let handle = u32::try_from(id).ok().and_then(|id| shared.clients.get(id)).ok_or_else(unknown)?;
-    if handle.user() != account.user {
-        return Err(ErrPacket::new(1095, b"HY000", &format!("You are not owner of thread {id}")));
-    }
-    if whole {
-        handle.poke(Poke::Killed);
-        // A statement that is killed ends at once, unless its server hangs.
-        let (shared, handle) = (shared.clone(), handle.clone());
-        tokio::spawn(async move {
-            tokio::time::sleep(GRACE).await;
-            if shared.clients.get(handle.id).is_some_and(|now| Arc::ptr_eq(&now, &handle)) {
-                tracing::warn!(id = handle.id, client = %handle.address(), "a killed client is cut off: its server does not answer");
-                handle.cut();
-            }
-        });
-    }
-    if let Some((server, thread)) = handle.running()
-        && let Err(error) = kill_query(shared, account, server, thread).await
-    {
-        tracing::warn!(id, %error, "could not kill a statement on its server");
-    }
-    Ok(())
+/// What a KILL did.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Killed {
+    /// So many others were killed.
+    Others(u64),
+    /// Its own statement: the KILL itself.
+    OwnQuery,
+    /// Its own connection.
+    Own,
 }
 
-/// KILL QUERY on a connection of its own: the one that runs the statement is busy.
-async fn kill_query(shared: &Shared, account: &Account, server: ServerId, thread: u32) -> Result<(), BackendError> {
-    let Some(pools) = shared.pools.server(server) else { return Ok(()) };
-    let login = Login {
+/// Carries out a KILL by the client `own`. `mariadb`: as that family of servers does it.
+pub(super) async fn kill(
+    shared: &Arc<Shared>,
+    own: &ClientHandle,
+    target: &KillTarget,
+    mariadb: bool,
+) -> Result<Killed, ErrPacket> {
+    let victims = match &target.whom {
+        KillWhom::Id(id) => {
+            // MySQL reads it into 32 bits.
+            let id = if mariadb { *id } else { (*id).min(u64::from(u32::MAX)) };
+            let unknown = || ErrPacket::new(1094, b"HY000", &format!("Unknown thread id: {id}"));
+            vec![u32::try_from(id).ok().and_then(|id| shared.clients.get(id)).ok_or_else(unknown)?]
+        }
+        KillWhom::User(name, host) => {
+            let named = |handle: &Arc<ClientHandle>| {
+                *handle.user() == **name
+                    && host.as_ref().is_none_or(|host| *handle.address().host().to_string() == **host)
+            };
+            shared.clients.all().into_iter().filter(named).collect()
+        }
+        KillWhom::Expression(_) | KillWhom::ServerQuery => Vec::new(),
+    };
+    let user = own.user();
+    if let Some(foreign) = victims.iter().find(|victim| victim.user() != user)
+        && !shared.grants.of(shared, own).await.is_some_and(|grants| grants.kills_all)
+    {
+        let text = format!("You are not owner of thread {}", foreign.id);
+        return Err(ErrPacket::new(1095, b"HY000", &text));
+    }
+    let mut others = 0_u64;
+    let mut oneself = false;
+    for victim in victims {
+        if victim.id == own.id {
+            oneself = true;
+            continue;
+        }
+        others = others.saturating_add(1);
+        kill_one(shared, &victim, target.query).await;
+    }
+    Ok(match (oneself, target.query) {
+        (false, _) => Killed::Others(others),
+        (true, true) => Killed::OwnQuery,
+        (true, false) => Killed::Own,
+    })
+}
+
+/// Kills what a client runs; with `query` not the client.
+async fn kill_one(shared: &Arc<Shared>, victim: &Arc<ClientHandle>, query: bool) {
+    let under_way = victim.begin_kill();
+    if !query {
+        victim.poke(Poke::Killed);
+    }
+    if victim.waiting().is_some() {
+        victim.interrupt();
+    }
+    if let (Some((server, thread)), Some(account)) = (victim.running(), victim.account())
+        && let Err(error) = kill_thread(shared, &account, server, thread, query).await
+    {
+        tracing::warn!(id = victim.id, %error, "could not kill a statement on its server");
+    }
+    if !query {
+        // Its client may take nothing of a result, its server may not answer: it ends wherever it waits. The connection
+        // that it ran on is closed with it.
+        victim.cut();
+    }
+    drop(under_way);
+}
+
+/// KILL of a server's thread, on a connection of its own: the one that runs the statement is busy.
+pub(super) async fn kill_thread(
+    shared: &Shared,
+    account: &Account,
+    server: ServerId,
+    thread: u32,
+    query: bool,
+) -> Result<(), BackendError> {
+    let Some(login) = aside(shared, account, server) else { return Ok(()) };
+    let killed = async {
+        let mut connection = login.connect().await?;
+        connection.send_query(&format!("KILL {} {thread}", if query { "QUERY" } else { "CONNECTION" }));
+        connection.flush().await?;
+        // It may have ended by itself: 1094.
+        connection.swallow(crate::wire::ReplyKind::Results).await.map(|_| ())
+    };
+    bounded(&login, killed).await
+}
+
+/// A column of a query's result, asked on a connection of its own.
+pub(super) async fn ask_aside(
+    shared: &Shared,
+    account: &Account,
+    server: ServerId,
+    query: &str,
+) -> Result<Vec<Vec<u8>>, BackendError> {
+    let Some(login) = aside(shared, account, server) else { return Ok(Vec::new()) };
+    let asked = async {
+        let mut connection: Connection = login.connect().await?;
+        connection.query_column(query).await
+    };
+    bounded(&login, asked).await
+}
+
+/// How `account` logs in to a server beside its pools, which may be exhausted.
+fn aside(shared: &Shared, account: &Account, server: ServerId) -> Option<Login> {
+    let pools = shared.pools.server(server)?;
+    Some(Login {
         server,
         name: pools.name().clone(),
         address: pools.address().clone(),
@@ -57,15 +134,12 @@ async fn kill_query(shared: &Shared, account: &Account, server: ServerId, thread
         collation: 45,
         capabilities: Capabilities::default(),
         limit: shared.config.pools.connect_timeout,
-    };
-    let mut connection = login.connect().await?;
-    connection.send_query(&format!("KILL QUERY {thread}"));
-    let killed = async {
-        connection.flush().await?;
-        connection.swallow(crate::wire::ReplyKind::Results).await.map(|_| ())
-    };
+    })
+}
+
+async fn bounded<T>(login: &Login, work: impl Future<Output = Result<T, BackendError>>) -> Result<T, BackendError> {
     let limit = login.limit;
-    tokio::time::timeout(limit, killed)
-        .await
-        .unwrap_or(Err(BackendError::ConnectTimeout { server: login.name, limit_ms: limit.as_millis() }))
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        Err(BackendError::ConnectTimeout { server: login.name.clone(), limit_ms: limit.as_millis() })
+    })
 }

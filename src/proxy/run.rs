@@ -4,19 +4,24 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 use super::client::Client;
 use super::clients::{ClientHandle, Poke};
 use super::error::SessionError;
 use super::execute::{Leases, Run, command_label};
-use super::kill::kill;
+use super::kill::{Killed, kill};
 use super::login::{LoggedIn, LoginError, UserGuard, change_user, refuse_protocol};
 use super::shared::Shared;
 use crate::clock;
 use crate::routing::{RouteReason, Surroundings};
-use crate::session::{Answer, Environment, HOLD, Plan, Session, Slot};
+use crate::session::{Answer, Environment, HOLD, Plan, Session, Settings, Slot};
+use crate::sql::{KillTarget, KillWhom};
 use crate::telemetry::{Kind, Origin, ProtocolSide, Record, TargetLabel};
 use crate::wire::auth::NONCE_LEN;
+use crate::wire::command::code;
 use crate::wire::inbox::RawCommand;
+use crate::wire::statement::ClientStatementId;
 use crate::wire::{Command, ErrPacket, ReplyKind};
 
 /// A session and all it holds.
@@ -35,6 +40,8 @@ struct Served<'a> {
     random: u64,
     /// When the last command ended.
     ended: Instant,
+    /// The settings whose schema others were shown last.
+    shown: Option<Arc<Settings>>,
 }
 
 /// What a silent client is waited for with.
@@ -53,9 +60,11 @@ pub(super) async fn run(
 ) -> Result<(), SessionError> {
     let LoggedIn { session, user, collation, nonce } = logged_in;
     let leases = Leases::new(user.0.clone(), collation, session.capabilities());
+    handle.set_account(user.0.account.clone());
     let random = u64::from(handle.id).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let (user, ended) = (Some(user), clock::now());
-    let mut served = Served { shared, client, handle, session, leases, user, collation, nonce, random, ended };
+    let mut served =
+        Served { shared, client, handle, session, leases, user, collation, nonce, random, ended, shown: None };
     let result = served.serve().await;
     served.leases.end(&served.session).await;
     result
@@ -66,7 +75,6 @@ impl Served<'_> {
         loop {
             match self.next().await? {
                 Event::Command(command) => {
-                    self.handle.set_idle_since(0);
                     if !self.command(command).await? {
                         return Ok(());
                     }
@@ -101,8 +109,7 @@ impl Served<'_> {
             if !idle {
                 idle = true;
                 self.client.inbox.release();
-                let since = self.ended.saturating_duration_since(self.shared.started).as_millis();
-                self.handle.set_idle_since(u64::try_from(since).unwrap_or(u64::MAX).max(1));
+                self.rest();
             }
             if let Some(event) = self.told() {
                 return Ok(event);
@@ -141,10 +148,46 @@ impl Served<'_> {
         }
     }
 
+    /// Milliseconds from the start of the process to `at`.
+    fn millis(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.shared.started).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The client is silent: others may see what it is left with.
+    fn rest(&mut self) {
+        let bound = self.session.pinned().and_then(|slot| self.leases.slot(slot).as_ref()).map(|lease| lease.server);
+        self.handle.rest(self.millis(self.ended), bound);
+        let settings = self.session.settings();
+        if !self.shown.as_ref().is_some_and(|shown| Arc::ptr_eq(shown, settings)) {
+            self.handle.set_schema(settings.schema.clone());
+            self.shown = Some(settings.clone());
+        }
+    }
+
+    /// A command begins: others may see it.
+    fn show(&self, command: &RawCommand, began: Instant) {
+        let first = command.payload.first().copied().unwrap_or_default();
+        let statement = match first {
+            code::QUERY => match Command::parse(&command.payload, self.session.capabilities()) {
+                Ok(Command::Query(text)) => command.payload.slice_ref(text),
+                _ => Bytes::new(),
+            },
+            code::STMT_PREPARE => command.payload.slice(1..),
+            code::STMT_EXECUTE | code::STMT_BULK_EXECUTE => {
+                let id = command.payload.get(1..5).and_then(|id| id.first_chunk::<4>());
+                let known = id.and_then(|id| self.session.statements().get(ClientStatementId(u32::from_le_bytes(*id))));
+                known.map(|known| known.text.clone()).unwrap_or_default()
+            }
+            _ => Bytes::new(),
+        };
+        self.handle.begin_command(first, statement, self.millis(began));
+    }
+
     /// What the client's task was woken for.
     fn told(&self) -> Option<Event> {
+        // As servers do it: without a word.
         if self.handle.is_poked(Poke::Killed) {
-            return Some(Event::Leave("Connection was killed", 1927, b"70100"));
+            return Some(Event::Closed);
         }
         if self.handle.is_poked(Poke::Drain) && self.session.pinned().is_none() && !self.client.is_midway() {
             return Some(Event::Leave("Server shutdown in progress (pointsman is shutting down)", 1053, b"08S01"));
@@ -215,6 +258,7 @@ impl Served<'_> {
     /// Serves one command. False: the client leaves.
     async fn command(&mut self, command: RawCommand) -> Result<bool, SessionError> {
         let began = clock::now();
+        self.show(&command, began);
         let plan = self.plan(&command, began);
         let sequence = command.next_sequence;
         let mut error = None;
@@ -255,18 +299,59 @@ impl Served<'_> {
                 self.client.ok(self.session.status(), sequence).await?;
             }
             Plan::ChangeUser(payload) => self.change_user(&payload, sequence).await?,
-            Plan::Kill(target) => match kill(self.shared, self.leases.account(), target).await {
-                Ok(()) => self.client.ok(self.session.status(), sequence).await?,
-                Err(packet) => {
-                    error = Some((packet.code, Origin::Proxy));
-                    self.client.refuse(&packet, sequence).await?;
+            Plan::Kill(target) => {
+                let (goes_on, refused) = self.kill(&target, sequence).await?;
+                if !goes_on {
+                    return Ok(false);
                 }
-            },
+                error = refused;
+            }
+            Plan::KillValue { job, query } => {
+                let mut run = Run {
+                    shared: self.shared,
+                    client: self.client,
+                    handle: self.handle,
+                    session: &mut self.session,
+                    leases: &mut self.leases,
+                };
+                let (goes_on, refused) = match Box::pin(run.evaluate(&job)).await {
+                    Ok(id) => self.kill(&KillTarget { whom: KillWhom::Id(id), query }, sequence).await?,
+                    Err(packet) => {
+                        self.client.refuse(&packet, sequence).await?;
+                        (true, Some((packet.code, Origin::Server)))
+                    }
+                };
+                if !goes_on {
+                    return Ok(false);
+                }
+                error = refused;
+            }
             Plan::Quit => return Ok(false),
         }
         self.ended = clock::now();
         self.answered(&command, began, error);
         Ok(true)
+    }
+
+    /// KILL. False: it was the client's own connection. With the error that it got.
+    async fn kill(&mut self, target: &KillTarget, sequence: u8) -> Result<(bool, Option<(u16, Origin)>), SessionError> {
+        let mariadb = self.shared.greetings.primary().version.contains("MariaDB");
+        let (goes_on, packet) = match Box::pin(kill(self.shared, self.handle, target, mariadb)).await {
+            Ok(Killed::Others(killed)) => {
+                // MariaDB counts those that KILL USER ended.
+                let counted = if matches!(target.whom, KillWhom::User(..)) { killed } else { 0 };
+                self.client.ok_with(counted, self.session.status(), sequence).await?;
+                return Ok((true, None));
+            }
+            Ok(Killed::Own) if mariadb => (false, ErrPacket::new(1927, b"70100", "Connection was killed")),
+            Ok(killed @ (Killed::Own | Killed::OwnQuery)) => {
+                let text = "Query execution was interrupted";
+                (killed == Killed::OwnQuery, ErrPacket::new(1317, b"70100", text))
+            }
+            Err(packet) => (true, packet),
+        };
+        self.client.refuse(&packet, sequence).await?;
+        Ok((goes_on, Some((packet.code, Origin::Proxy))))
     }
 
     /// Counts a command that the proxy answered.
@@ -296,6 +381,7 @@ impl Served<'_> {
         match tokio::time::timeout(limit, Box::pin(login)).await {
             Ok(Ok(LoggedIn { session, user, collation, .. })) => {
                 self.leases = Leases::new(user.0.clone(), collation, session.capabilities());
+                self.handle.set_account(user.0.account.clone());
                 self.session = session;
                 self.user = Some(user);
                 self.collation = collation;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::clients::Clients;
+use super::grants::KnownGrants;
 use super::users::Users;
 use crate::backend::{AccountId, Pools};
 use crate::clock;
@@ -43,6 +44,8 @@ pub struct Shared {
     pub rsa: KeyPair,
     /// The clients connected now.
     pub clients: Clients,
+    /// What their accounts may see and end of others.
+    pub grants: KnownGrants,
     /// What servers said when they were connected to.
     pub greetings: Greetings,
     /// Start of the process, the zero of `last_global_write`.

@@ -14,6 +14,8 @@ mod statements;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 pub use absorb::Absorbed;
 pub use pins::{PinCause, Pins};
 pub use plan::{Answer, Job, Plan, Replay, Request, Slot};
@@ -22,7 +24,10 @@ pub use statements::{ClientStatement, MAX_STATEMENTS, StatementKey, Statements};
 
 use self::found::Found;
 use crate::routing::{Route, RouteReason, SessionView, Surroundings, Target, decide};
-use crate::sql::{Classified, Classifier, Detail, Effects, KillTarget, PrimaryCause, SqlContext, StatementKind};
+use crate::sql::{
+    Classified, Classifier, Detail, Effects, KillTarget, KillWhom, PrimaryCause, SqlContext, StatementKind,
+    with_connection_id,
+};
 use crate::wire::command::code;
 use crate::wire::inbox::{KEPT, RawCommand};
 use crate::wire::statement::ClientStatementId;
@@ -300,7 +305,7 @@ impl Session {
             }
         };
         match command {
-            Command::Query(text) => self.plan_query(text, environment),
+            Command::Query(text) => self.plan_query(raw, text, environment),
             Command::StmtPrepare(_) => self.plan_prepare(raw, environment),
             Command::StmtExecute { statement, flags } => {
                 self.plan_execute(self.statement(statement), flags, &raw.payload, environment)
@@ -320,12 +325,18 @@ impl Session {
             Command::ChangeUser(_) => Plan::ChangeUser(raw.payload.slice(1..)),
             Command::ResetConnection => Plan::Reset,
             Command::SetOption(option) => self.plan_set_option(option),
-            Command::ProcessKill(id) => Plan::Kill(KillTarget::Connection(u64::from(id))),
+            Command::ProcessKill(id) => Plan::Kill(KillTarget { whom: KillWhom::Id(u64::from(id)), query: false }),
             // What one family knows and the other does not: the primary says which it is.
             Command::Refresh | Command::Shutdown | Command::Debug => {
                 self.plan_command(RouteReason::Command, Some(ReplyKind::Simple))
             }
-            Command::ProcessInfo => self.plan_command(RouteReason::Command, Some(ReplyKind::Results)),
+            Command::ProcessInfo => {
+                let mut plan = self.plan_command(RouteReason::Command, Some(ReplyKind::Results));
+                if let Plan::Run(job) = &mut plan {
+                    job.processes = Some(false);
+                }
+                plan
+            }
             Command::RegisterReplica => self.plan_replication(ReplyKind::Simple),
             Command::BinlogDump => self.plan_replication(ReplyKind::Binlog),
             // The servers' own words (MariaDB 10.11, MySQL 9.7).
@@ -381,14 +392,58 @@ impl Session {
         classified
     }
 
-    fn plan_query(&mut self, text: &[u8], environment: &Environment<'_>) -> Plan {
+    fn plan_query(&mut self, raw: &RawCommand, text: &[u8], environment: &Environment<'_>) -> Plan {
         let classified = self.classify(text, environment);
-        if classified.shape.kind == StatementKind::Kill
-            && let Detail::Kill(target @ (KillTarget::Connection(_) | KillTarget::Query(_))) = classified.detail
-        {
-            return Plan::Kill(target);
+        if classified.shape.kind == StatementKind::Kill {
+            return self.plan_kill(classified, environment);
         }
-        self.plan_statement(classified, Request::Forward, ReplyKind::Results, environment)
+        let head = raw.payload.get(..raw.payload.len().saturating_sub(text.len())).unwrap_or_default();
+        let own = self.with_own_id(head, text, &classified);
+        let mut plan = self.plan_statement(classified, Request::Forward, ReplyKind::Results, environment);
+        if let Plan::Run(job) = &mut plan {
+            job.text = own;
+        }
+        plan
+    }
+
+    /// The command to send for a statement that asks for the connection's id: with the one that the client knows. `head`:
+    /// what stands before the text. None: as it came.
+    fn with_own_id(&self, head: &[u8], text: &[u8], classified: &Classified) -> Option<Bytes> {
+        if !classified.shape.effects.contains(Effects::ASKS_CONNECTION_ID) {
+            return None;
+        }
+        // It chose another id itself, as mysqlbinlog does.
+        if self.pins.holds(PinCause::SessionVariable, b"pseudo_thread_id") {
+            return None;
+        }
+        let mariadb = self.base.as_ref()?.mariadb;
+        let text = with_connection_id(text, self.context, &classified.shape, self.id, mariadb)?;
+        Some([head, &*text].concat().into())
+    }
+
+    /// KILL: of what the proxy gave out, the proxy's; a query id is the server's.
+    fn plan_kill(&mut self, classified: Classified, environment: &Environment<'_>) -> Plan {
+        let Detail::Kill(target) = &classified.detail else {
+            return self.plan_statement(classified, Request::Forward, ReplyKind::Results, environment);
+        };
+        match &target.whom {
+            KillWhom::Id(_) => Plan::Kill(target.clone()),
+            KillWhom::User(..) if self.base.as_ref().is_some_and(|base| base.mariadb) => Plan::Kill(target.clone()),
+            // MySQL does not know KILL USER, and says so.
+            KillWhom::User(..) | KillWhom::ServerQuery => {
+                self.plan_statement(classified, Request::Forward, ReplyKind::Results, environment)
+            }
+            KillWhom::Expression(text) => {
+                let query = target.query;
+                let asks = format!("SELECT CAST(({text}) AS UNSIGNED)");
+                let asked = self.classify(asks.as_bytes(), environment);
+                let own = self.with_own_id(&[code::QUERY], asks.as_bytes(), &asked);
+                let plan = self.plan_statement(classified, Request::Forward, ReplyKind::Results, environment);
+                let Plan::Run(mut job) = plan else { return plan };
+                job.text = own.or_else(|| Some([&[code::QUERY], asks.as_bytes()].concat().into()));
+                Plan::KillValue { job, query }
+            }
+        }
     }
 
     /// Routes a statement of either protocol.
@@ -465,8 +520,10 @@ impl Session {
             && self.status.contains(Status::AUTOCOMMIT)
             && !matches!(request, Request::Statement(_))
             && classified.shape.kind != StatementKind::Multi;
-        let connection_id =
-            effects.contains(Effects::ASKS_CONNECTION_ID) && is_connection_id(&classified.shape.normalised);
+        let lists = effects.contains(Effects::LISTS_PROCESSES)
+            && classified.shape.kind == StatementKind::Show
+            && !matches!(request, Request::Prepare(_));
+        let processes = lists.then(|| effects.contains(Effects::LISTS_WHOLE));
         Plan::Run(Box::new(Job {
             route,
             request,
@@ -476,7 +533,8 @@ impl Session {
             last_insert_id: about.last_insert_id,
             replay: about.replay,
             cursor: false,
-            connection_id,
+            text: None,
+            processes,
             held: about.held,
             replication: false,
         }))
@@ -590,14 +648,6 @@ impl Session {
         }
         Some(about)
     }
-}
-
-/// Whether a statement is `SELECT CONNECTION_ID()`, perhaps with an alias.
-fn is_connection_id(normalised: &str) -> bool {
-    let lower = normalised.to_ascii_lowercase();
-    let Some(rest) = lower.strip_prefix("select connection_id()") else { return false };
-    let alias = rest.trim().strip_prefix("as ").unwrap_or(rest).trim();
-    alias.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'`')
 }
 
 #[cfg(test)]

@@ -29,8 +29,15 @@ pub enum Plan {
     ChangeUser(Bytes),
     /// Reset the session: connections are given back, and the client gets an OK.
     Reset,
-    /// KILL by a proxy connection id.
+    /// KILL, by what the client knows of itself and others.
     Kill(KillTarget),
+    /// KILL of an expression: the job asks for its value, and whom it names is killed.
+    KillValue {
+        /// Asks by its own text.
+        job: Box<Job>,
+        /// Only the statement that runs.
+        query: bool,
+    },
     /// The statement is forgotten; when it was `alone`, the connection that holds it is to be told. No answer.
     Close(Option<super::statements::StatementKey>),
     /// The client leaves.
@@ -90,10 +97,13 @@ pub struct Job {
     pub replay: Option<Replay>,
     /// An EXECUTE that asks for a cursor.
     pub cursor: bool,
-    /// The result is CONNECTION_ID() and nothing else: the client gets the id that it knows.
-    pub connection_id: bool,
     /// A replica's command: its connection serves nobody else from here on.
     pub replication: bool,
+    /// The text that is sent in the place of the client's, with its command's byte: CONNECTION_ID() is the id that the
+    /// client knows.
+    pub text: Option<Bytes>,
+    /// It lists the processes: the server gives the columns, the proxy the rows. Some(true): with whole statements.
+    pub processes: Option<bool>,
     /// It must run on the connection held in this slot, which ran the statement that it asks about.
     pub held: Option<Slot>,
 }
@@ -111,8 +121,9 @@ impl Job {
             last_insert_id: None,
             replay: None,
             cursor: false,
-            connection_id: false,
             replication: false,
+            text: None,
+            processes: None,
             held: None,
         }
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{Answer, Environment, Job, MAX_STATEMENTS, PinCause, Plan, Request, Session};
 use crate::routing::{Route, RouteReason, Target};
-use crate::sql::{Detail, StatementKind};
+use crate::sql::{Detail, Effects, StatementKind};
 use crate::wire::command::code;
 use crate::wire::inbox::RawCommand;
 use crate::wire::statement::{ClientStatementId, ParameterTypes, parameter_types};
@@ -22,9 +22,14 @@ impl Session {
         let text = raw.payload.slice(1..);
         let mut classified = self.classify(&text, environment);
         let id = self.statements.next_id();
+        let own = self.with_own_id(&[code::STMT_PREPARE], &text, &classified);
         // PREPARE runs nothing: only the place is decided here.
         classified.detail = Detail::None;
-        self.plan_statement(classified, Request::Prepare(id), ReplyKind::Prepare, environment)
+        let mut plan = self.plan_statement(classified, Request::Prepare(id), ReplyKind::Prepare, environment);
+        if let Plan::Run(job) = &mut plan {
+            job.text = own;
+        }
+        plan
     }
 
     fn unknown_statement(id: ClientStatementId, command: &str) -> Plan {
@@ -42,11 +47,13 @@ impl Session {
         payload: &Bytes,
         environment: &Environment<'_>,
     ) -> Plan {
-        let cursor = flags & 0x07 != 0;
         let (session, agreed) = (self.id, self.capabilities);
         let Some(statement) = self.statements.get_mut(id) else {
             return Self::unknown_statement(id, "mysqld_stmt_execute");
         };
+        // The rows of a process list are the proxy's own, and few: it opens no cursor.
+        let lists = statement.classified.shape.effects.contains(Effects::LISTS_PROCESSES);
+        let cursor = flags & 0x07 != 0 && !lists;
         match parameter_types(payload, statement.parameters, agreed) {
             Ok(ParameterTypes::Sent(types)) => statement.types = Some(Bytes::copy_from_slice(&types)),
             Ok(ParameterTypes::None | ParameterTypes::AsBefore) => {}
@@ -65,10 +72,8 @@ impl Session {
         let mut classified = statement.classified.clone();
         let text = statement.text.clone();
         if classified.shape.kind == StatementKind::Kill {
-            let Detail::Kill(target) = self.classify(&text, environment).detail else {
-                return Self::unknown_statement(id, "mysqld_stmt_execute");
-            };
-            return Plan::Kill(target);
+            classified.detail = self.classify(&text, environment).detail;
+            return self.plan_kill(classified, environment);
         }
         // The literals that matter are those of the text; it may have been prepared under another state.
         if classified.shape.has_detail() {
@@ -90,6 +95,7 @@ impl Session {
             | Plan::ChangeUser(_)
             | Plan::Reset
             | Plan::Kill(_)
+            | Plan::KillValue { .. }
             | Plan::Close(_)
             | Plan::Quit) => other,
         }

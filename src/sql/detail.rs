@@ -4,7 +4,7 @@ use super::SqlContext;
 use super::lexer::{Kind, Token, Tokens};
 use super::scan::unquote;
 use super::set;
-use super::shape::{Detail, Effects, KillTarget, Shape, StatementKind, TableName};
+use super::shape::{Detail, Effects, KillTarget, KillWhom, Shape, StatementKind, TableName};
 
 /// More tokens than this are not read: no SET that an application sends is that long.
 const MOST_TOKENS: usize = 4096;
@@ -48,13 +48,34 @@ fn kill(tokens: &[Token<'_>]) -> KillTarget {
     {
         rest = tail;
     }
-    let [id] = rest else { return KillTarget::Other };
-    let id = std::str::from_utf8(id.text).ok().filter(|_| id.kind == Kind::Number).and_then(|id| id.parse().ok());
-    match id {
-        Some(id) if query => KillTarget::Query(id),
-        Some(id) => KillTarget::Connection(id),
-        None => KillTarget::Other,
+    let name = |token: &Token<'_>| String::from_utf8_lossy(&unquote(token.text)).into();
+    let whom = match rest {
+        [first, ..] if query && first.is("ID") => KillWhom::ServerQuery,
+        [first, user] if first.is("USER") => KillWhom::User(name(user), None),
+        [first, user, host] if first.is("USER") && host.kind == Kind::UserVariable => {
+            let host = host.text.get(1..).unwrap_or_default();
+            KillWhom::User(name(user), Some(String::from_utf8_lossy(&unquote(host)).into()))
+        }
+        [id] if id.kind == Kind::Number && id.text.iter().all(u8::is_ascii_digit) => {
+            match std::str::from_utf8(id.text).ok().and_then(|id| id.parse().ok()) {
+                Some(id) => KillWhom::Id(id),
+                None => expression(rest),
+            }
+        }
+        _ => expression(rest),
+    };
+    KillTarget { whom, query }
+}
+
+fn expression(tokens: &[Token<'_>]) -> KillWhom {
+    let mut text = String::new();
+    for token in tokens {
+        if token.gap {
+            text.push(' ');
+        }
+        text.push_str(&String::from_utf8_lossy(token.text));
     }
+    KillWhom::Expression(text.trim().into())
 }
 
 /// The tables of DROP [TEMPORARY] TABLE and of CREATE TEMPORARY TABLE.

@@ -151,6 +151,11 @@ impl<'a> Lexer<'a> {
         self.weird || self.executable.is_some()
     }
 
+    /// Bytes that are not cut yet.
+    pub(super) const fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     /// Takes the first `length` bytes.
     fn take(&mut self, length: usize) -> &'a [u8] {
         let (text, rest) = self.rest.split_at_checked(length).unwrap_or((self.rest, &[]));

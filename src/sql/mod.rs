@@ -16,6 +16,7 @@ mod detail;
 mod fingerprint;
 mod functions;
 mod hint;
+mod identity;
 mod kind;
 mod lexer;
 mod named;
@@ -32,8 +33,9 @@ mod tree;
 
 pub use charset::{charset_class, charset_class_of_collation_id};
 pub use classify::{Classifier, SqlContext};
+pub(crate) use identity::with_connection_id;
 pub use scan::is_server_schema;
 pub use shape::{
-    Assignment, Charset, Classified, Detail, Effects, Fingerprint, Hint, KillTarget, PrimaryCause, Scope, Shape,
-    ShapeKey, SqlMode, StatementKind, TableName, Value,
+    Assignment, Charset, Classified, Detail, Effects, Fingerprint, Hint, KillTarget, KillWhom, PrimaryCause, Scope,
+    Shape, ShapeKey, SqlMode, StatementKind, TableName, Value,
 };

@@ -183,6 +183,10 @@ impl Effects {
     pub const OPAQUE: Self = Self(1 << 24);
     /// IS_USED_LOCK, IS_FREE_LOCK and others that describe one server or one connection.
     pub const SERVER_BOUND: Self = Self(1 << 25);
+    /// SHOW [FULL] PROCESSLIST, and nothing else.
+    pub const LISTS_PROCESSES: Self = Self(1 << 26);
+    /// With FULL: statements are shown whole.
+    pub const LISTS_WHOLE: Self = Self(1 << 27);
 
     /// Takes or releases something by name.
     pub const NAMED: Self = Self::GETS_LOCK
@@ -355,12 +359,23 @@ pub enum Value {
 }
 
 /// What a KILL asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KillTarget {
-    /// `KILL [CONNECTION] id`, also HARD and SOFT.
-    Connection(u64),
-    /// `KILL QUERY id`.
-    Query(u64),
-    /// `KILL ... USER`, `KILL QUERY ID n`, or an id that is not a literal: goes to the primary as it is.
-    Other,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KillTarget {
+    /// Whom.
+    pub whom: KillWhom,
+    /// Only the statement that runs, not the connection.
+    pub query: bool,
+}
+
+/// Whom a KILL names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KillWhom {
+    /// A connection id.
+    Id(u64),
+    /// An expression, whose value is a connection id: only a server can tell it.
+    Expression(Box<str>),
+    /// MariaDB's `USER name[@host]`: all connections of that user.
+    User(Box<str>, Option<Box<str>>),
+    /// MariaDB's `QUERY ID n`: a number of the server's own, which the proxy does not give out.
+    ServerQuery,
 }

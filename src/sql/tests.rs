@@ -438,17 +438,22 @@ fn set_statements() {
 fn details() {
     assert_eq!(classify("USE `a``b`;").detail, Detail::Use(b"a`b".to_vec()));
     assert_eq!(classify("use shop").detail, Detail::Use(b"shop".to_vec()));
-    for (sql, target) in [
-        ("KILL 5", KillTarget::Connection(5)),
-        ("KILL CONNECTION 5;", KillTarget::Connection(5)),
-        ("KILL HARD QUERY 6", KillTarget::Query(6)),
-        ("KILL QUERY ID 6", KillTarget::Other),
-        ("KILL USER a", KillTarget::Other),
-        ("KILL @a", KillTarget::Other),
-        ("KILL 5 + 1", KillTarget::Other),
-        ("KILL 99999999999999999999", KillTarget::Other),
+    let expression = |text: &str| KillWhom::Expression(text.into());
+    for (sql, whom, query) in [
+        ("KILL 5", KillWhom::Id(5), false),
+        ("KILL CONNECTION 5;", KillWhom::Id(5), false),
+        ("KILL HARD QUERY 6", KillWhom::Id(6), true),
+        ("KILL SOFT 6", KillWhom::Id(6), false),
+        ("KILL QUERY ID 6", KillWhom::ServerQuery, true),
+        ("KILL USER a", KillWhom::User("a".into(), None), false),
+        ("KILL HARD QUERY USER 'a'@'10.%'", KillWhom::User("a".into(), Some("10.%".into())), true),
+        ("KILL USER a@h", KillWhom::User("a".into(), Some("h".into())), false),
+        ("KILL @a", expression("@a"), false),
+        ("KILL QUERY 5 + 1", expression("5 + 1"), true),
+        ("KILL -1", expression("-1"), false),
+        ("KILL 99999999999999999999", expression("99999999999999999999"), false),
     ] {
-        assert_eq!(classify(sql).detail, Detail::Kill(target), "{sql}");
+        assert_eq!(classify(sql).detail, Detail::Kill(KillTarget { whom, query }), "{sql}");
     }
     let Detail::Names(names) = classify("DROP TEMPORARY TABLE IF EXISTS a, Shop.`B c`").detail else { panic!() };
     assert_eq!(names.len(), 2);

@@ -25,6 +25,7 @@ pub mod inbox;
 pub mod ok;
 pub mod reader;
 pub mod reply;
+pub mod rows;
 pub mod session_track;
 pub mod statement;
 pub mod writer;

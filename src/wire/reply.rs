@@ -18,9 +18,10 @@ use super::header::{MAX_PAYLOAD, PacketHeader};
 use super::inbox::Inbox;
 use super::ok::OkPacket;
 use super::reader::Reader;
+use super::rows::Rows;
 use super::session_track::{SessionTrack, TrackFilter};
 use super::statement::{ClientStatementId, PrepareOk};
-use super::writer::{put_lenenc_bytes, put_with};
+use super::writer::put_with;
 use super::{Capabilities, ProtocolError, Status};
 
 /// The longest OK or ERR packet that is read, in bytes: session state with every variable of a server is some 40 KiB.
@@ -122,13 +123,15 @@ pub struct ReplyTracker {
     continued: bool,
     /// A byte of the reply was scanned.
     begun: bool,
-    /// The number to put into the first row, which has just one column of numbers.
-    number: Option<u32>,
+    /// Rows of the proxy's own, which take the place of the server's.
+    rows: Option<Rows>,
+    /// Columns of the result set.
+    columns: u64,
     /// The session's status before: an EOF that the server did not send carries it.
     status: Status,
     /// What is added to sequence ids, modulo 256: packets that were put in, less those left out.
     shift: u8,
-    /// Rows do not pass as they are: `number` or `shift`.
+    /// Rows do not pass as they are: `rows` or `shift`.
     edits: bool,
     outcome: Outcome,
 }
@@ -153,7 +156,8 @@ impl ReplyTracker {
             statement: None,
             continued: false,
             begun: false,
-            number: None,
+            rows: None,
+            columns: 0,
             status: Status::AUTOCOMMIT,
             shift: 0,
             edits: false,
@@ -168,11 +172,11 @@ impl ReplyTracker {
         self
     }
 
-    /// Puts this number in the place of the one in the first row, for a result of one column: CONNECTION_ID() is the
-    /// proxy's, while all else of the result is the server's.
+    /// Puts these rows in the place of the server's: the list of processes is the proxy's, while its columns are the
+    /// server's.
     #[must_use]
-    pub fn with_number(mut self, number: u32) -> Self {
-        self.number = Some(number);
+    pub fn with_rows(mut self, rows: Rows) -> Self {
+        self.rows = Some(rows);
         self.edits = true;
         self
     }
@@ -233,19 +237,28 @@ impl ReplyTracker {
             let header = head.header;
             self.begun = true;
             if self.continued {
+                let left_out = self.rows.is_some() && self.state == State::Rows;
+                if left_out && inbox.payload(header).is_none() {
+                    return Ok(Progress::More);
+                }
                 self.continued = header.payload_len == MAX_PAYLOAD;
-                self.pass(inbox, header);
+                if left_out {
+                    self.leave_out(inbox, header);
+                } else {
+                    self.pass(inbox, header);
+                }
                 continue;
             }
             // The hot path: a row.
             if self.state == State::Rows && !self.ends_rows(head.first, header.payload_len) {
                 if self.edits {
-                    if self.number.is_none() {
+                    if self.rows.is_none() {
                         inbox.set_sequence(self.sequence(header));
                     } else if inbox.payload(header).is_none() {
                         return Ok(Progress::More);
                     } else {
-                        self.renumber(inbox, header);
+                        self.continued = header.payload_len == MAX_PAYLOAD;
+                        self.leave_out(inbox, header);
                         continue;
                     }
                 }
@@ -266,7 +279,9 @@ impl ReplyTracker {
                 continue;
             }
             // A cursor's definitions are followed by the end of the reply, which is then the only EOF.
-            if self.state == State::EofDue && !(head.first == 0xFE && self.ends_rows(head.first, header.payload_len)) {
+            if self.state == State::EofDue
+                && (self.rows.is_some() || !(head.first == 0xFE && self.ends_rows(head.first, header.payload_len)))
+            {
                 self.put_eof(inbox, self.sequence(header), self.status, 0);
                 self.state = State::Rows;
                 continue;
@@ -276,6 +291,15 @@ impl ReplyTracker {
             }
             if inbox.payload(header).is_none() {
                 return Ok(Progress::More);
+            }
+            if self.state == State::Rows
+                && let Some(rows) = self.rows.take()
+            {
+                let (mut out, first) = (BytesMut::new(), self.sequence(header));
+                let next = rows.encode(self.columns, first, &mut out);
+                inbox.insert(&out);
+                self.shift_by(next.wrapping_sub(first));
+                self.outcome.rows = rows.len();
             }
             self.look(inbox, header, head.first, filter)?;
         }
@@ -306,7 +330,7 @@ impl ReplyTracker {
 
     fn shift_by(&mut self, packets: u8) {
         self.shift = self.shift.wrapping_add(packets);
-        self.edits = self.shift != 0 || self.number.is_some();
+        self.edits = self.shift != 0 || self.rows.is_some();
     }
 
     /// Leaves out the next packet, which is here whole.
@@ -384,6 +408,7 @@ impl ReplyTracker {
                         return Err(reader.malformed("not a column count"));
                     }
                     self.state = if definitions { State::Columns { left } } else { self.behind_columns() };
+                    self.columns = left;
                     self.outcome.rows = 0;
                     self.outcome.result_sets = self.outcome.result_sets.saturating_add(1);
                     self.pass(inbox, header);
@@ -515,30 +540,6 @@ impl ReplyTracker {
             self.put_eof(inbox, self.sequence(header).wrapping_add(1), self.status, 0);
         }
         self.state = next_definition(parameters, columns);
-    }
-
-    /// Writes the first row anew with another number: text, or binary of four or eight bytes.
-    fn renumber(&mut self, inbox: &mut Inbox, header: PacketHeader) {
-        self.outcome.rows = self.outcome.rows.wrapping_add(1);
-        let Some(number) = self.number.take() else { return };
-        let sequence = self.sequence(header);
-        self.shift_by(0);
-        let row = inbox.payload(header).unwrap_or_default();
-        let mut packet = BytesMut::with_capacity(32);
-        match row {
-            // Binary: a zero byte, the NULL bitmap, the value.
-            [0, 0, value @ ..] if matches!(value.len(), 4 | 8) => {
-                let value = u64::from(number).to_le_bytes();
-                put_with(&mut packet, sequence, |out| {
-                    out.extend_from_slice(&[0, 0]);
-                    out.extend_from_slice(value.get(..row.len().saturating_sub(2)).unwrap_or_default());
-                });
-            }
-            _ => put_with(&mut packet, sequence, |out| {
-                put_lenenc_bytes(out, number.to_string().as_bytes());
-            }),
-        }
-        inbox.replace(header, &packet);
     }
 
     fn prepare_ok(&mut self, inbox: &mut Inbox, header: PacketHeader) -> Result<(), ProtocolError> {

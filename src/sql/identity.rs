@@ -1,0 +1,421 @@
+//! The client's own connection id in the text that a server gets: the server has another id for the connection that it
+//! runs on.
+//!
+//! What stands for CONNECTION_ID() and `@@pseudo_thread_id` is an expression of the same type, length and flags, so that
+//! no column's definition changes; where a column would be named after it, the name stays by an alias. Texts in which
+//! that cannot be told for certain are left as they are.
+
+use super::lexer::{Kind, Lexer, Token};
+use super::shape::{Shape, StatementKind};
+use super::{Effects, SqlContext};
+
+/// Longer names of columns are not written as aliases, in bytes: servers cut them.
+const LONGEST_NAME: usize = 250;
+
+/// Words between SELECT and its first column.
+const MODIFIERS: &[&str] = &[
+    "ALL",
+    "DISTINCT",
+    "DISTINCTROW",
+    "HIGH_PRIORITY",
+    "STRAIGHT_JOIN",
+    "SQL_SMALL_RESULT",
+    "SQL_BIG_RESULT",
+    "SQL_BUFFER_RESULT",
+    "SQL_NO_CACHE",
+    "SQL_CACHE",
+    "SQL_CALC_FOUND_ROWS",
+];
+
+/// Reserved words that end a list of columns.
+const ENDS: &[&str] = &[
+    "FROM",
+    "INTO",
+    "UNION",
+    "EXCEPT",
+    "INTERSECT",
+    "WHERE",
+    "GROUP",
+    "HAVING",
+    "ORDER",
+    "LIMIT",
+    "FOR",
+    "LOCK",
+    "PROCEDURE",
+    "WINDOW",
+];
+
+/// Words after which a word is an operand and no alias.
+const OPERATORS: &[&str] = &[
+    "AND", "OR", "XOR", "NOT", "DIV", "MOD", "IS", "LIKE", "RLIKE", "REGEXP", "BETWEEN", "COLLATE", "ELSE", "THEN",
+    "WHEN", "CASE", "BINARY",
+];
+
+/// The text with `id` in the place of the server's own; None: it asks for none, or is left as it is.
+pub(crate) fn with_connection_id(
+    sql: &[u8],
+    context: SqlContext,
+    shape: &Shape,
+    id: u32,
+    mariadb: bool,
+) -> Option<Vec<u8>> {
+    // Definitions are for others too; of several statements one may be a definition.
+    let fits = matches!(
+        shape.kind,
+        StatementKind::Select | StatementKind::Write | StatementKind::Do | StatementKind::Set | StatementKind::Call
+    );
+    if !fits || !shape.effects.contains(Effects::ASKS_CONNECTION_ID) {
+        return None;
+    }
+    let mut pass = Pass { sql, id, mariadb, set: shape.kind == StatementKind::Set, ..Pass::default() };
+    let mut lexer = Lexer::new(sql, context.mode);
+    while let Some(token) = lexer.next() {
+        let end = sql.len().saturating_sub(lexer.left());
+        pass.push(token, end)?;
+    }
+    pass.finish()
+}
+
+/// A token and where it ends.
+#[derive(Clone, Copy)]
+struct Placed<'a> {
+    token: Token<'a>,
+    end: usize,
+}
+
+impl Placed<'_> {
+    const fn start(&self) -> usize {
+        self.end.saturating_sub(self.token.text.len())
+    }
+}
+
+/// A column of a list.
+#[derive(Default)]
+struct Column<'a> {
+    start: Option<usize>,
+    tokens: usize,
+    /// Its last two tokens at its own depth, the newest first.
+    last: [Option<Placed<'a>>; 2],
+    /// The id was put into it.
+    replaced: bool,
+    /// A comment stands in it, which its name would not hold.
+    comment: bool,
+    /// A comment came; if it is the last thing, it does not stand in it.
+    after_comment: bool,
+    interval: bool,
+}
+
+/// What is open: the statement, or a parenthesis.
+#[derive(Default)]
+struct Frame<'a> {
+    column: Option<Column<'a>>,
+    modifiers: bool,
+}
+
+#[derive(Default)]
+struct Pass<'a> {
+    sql: &'a [u8],
+    id: u32,
+    mariadb: bool,
+    set: bool,
+    /// The last two tokens, the newest first.
+    last: [Option<Placed<'a>>; 2],
+    outer: Vec<Frame<'a>>,
+    frame: Frame<'a>,
+    first: bool,
+    /// From, to, and what takes its place; in order.
+    edits: Vec<(usize, usize, Vec<u8>)>,
+}
+
+impl<'a> Pass<'a> {
+    /// None: the text is left as it is.
+    fn push(&mut self, token: Token<'a>, end: usize) -> Option<()> {
+        let placed = Placed { token, end };
+        match token.kind {
+            Kind::Comment | Kind::OptimizerHint => {
+                for frame in self.outer.iter_mut().chain([&mut self.frame]) {
+                    if let Some(column) = &mut frame.column {
+                        column.after_comment |= column.start.is_some();
+                    }
+                }
+                return Some(());
+            }
+            Kind::ExecutableOpen | Kind::ExecutableClose | Kind::Broken => return None,
+            _ => {}
+        }
+        // MariaDB names the columns of VALUES after its first row.
+        if !self.first {
+            self.first = true;
+            if token.is("VALUES") {
+                return None;
+            }
+        }
+        if token.is_operator(b"(") {
+            self.column(&placed);
+            let inner = Frame::default();
+            self.outer.push(std::mem::replace(&mut self.frame, inner));
+        } else if token.is_operator(b")") {
+            self.end_column()?;
+            self.frame = self.outer.pop()?;
+            if let [Some(open), Some(name)] = self.last
+                && open.token.is_operator(b"(")
+                && name.token.is("CONNECTION_ID")
+            {
+                self.replace(name.start(), end, self.function());
+            }
+            self.column(&placed);
+        } else if token.is("SELECT") || (token.is("RETURNING") && self.outer.is_empty()) {
+            self.end_column()?;
+            self.frame = Frame { column: Some(Column::default()), modifiers: true };
+        } else if self.frame.column.is_some() && self.ends_list(&token) {
+            self.end_column()?;
+        } else if self.frame.column.is_some() && token.is_operator(b",") {
+            self.end_column()?;
+            self.frame.column = Some(Column::default());
+        } else {
+            if token.kind == Kind::SystemVariable && is_thread_id(token.text) && !self.is_assigned() {
+                self.column(&placed);
+                self.replace(placed.start(), end, self.variable());
+            } else if !(self.frame.modifiers && token.is_any(MODIFIERS)) {
+                self.column(&placed);
+            }
+        }
+        self.last = [Some(placed), self.last[0]];
+        Some(())
+    }
+
+    fn ends_list(&self, token: &Token<'_>) -> bool {
+        let value_for = token.is("FOR") && self.last[0].is_some_and(|last| last.token.is("VALUE"));
+        token.is_operator(b";") || (token.is_any(ENDS) && !value_for)
+    }
+
+    /// Whether the variable at hand is what a SET sets.
+    fn is_assigned(&self) -> bool {
+        let target = |last: Placed<'_>| last.token.is("SET") || last.token.is_operator(b",");
+        self.set && self.outer.is_empty() && self.last[0].is_some_and(target)
+    }
+
+    /// A token belongs to the column that is open.
+    fn column(&mut self, placed: &Placed<'a>) {
+        self.frame.modifiers = false;
+        let Some(column) = &mut self.frame.column else { return };
+        column.start.get_or_insert_with(|| placed.start());
+        column.comment |= column.after_comment;
+        column.tokens = column.tokens.saturating_add(1);
+        column.last = [Some(*placed), column.last[0]];
+        column.interval |= placed.token.is("INTERVAL");
+    }
+
+    fn replace(&mut self, from: usize, to: usize, with: Vec<u8>) {
+        self.edits.push((from, to, with));
+        for frame in self.outer.iter_mut().chain([&mut self.frame]) {
+            if let Some(column) = &mut frame.column {
+                column.replaced = true;
+            }
+        }
+    }
+
+    /// The column that is open ends. None: nobody can tell whether it has an alias.
+    fn end_column(&mut self) -> Option<()> {
+        let Some(column) = self.frame.column.take().filter(|column| column.replaced) else { return Some(()) };
+        let (Some(start), [Some(last), before]) = (column.start, column.last) else { return Some(()) };
+        if has_alias(&column, &last.token, before.map(|before| before.token))? {
+            return Some(());
+        }
+        let name = self.sql.get(start..last.end)?;
+        if column.comment || name.len() > LONGEST_NAME {
+            return None;
+        }
+        let mut alias = b" AS `".to_vec();
+        for byte in name {
+            alias.push(*byte);
+            if *byte == b'`' {
+                alias.push(b'`');
+            }
+        }
+        alias.push(b'`');
+        self.edits.push((last.end, last.end, alias));
+        Some(())
+    }
+
+    fn finish(mut self) -> Option<Vec<u8>> {
+        if !self.outer.is_empty() {
+            return None;
+        }
+        self.end_column()?;
+        if self.edits.is_empty() {
+            return None;
+        }
+        let mut out = Vec::with_capacity(self.sql.len().saturating_add(64));
+        let mut at = 0;
+        for (from, to, with) in &self.edits {
+            out.extend_from_slice(self.sql.get(at..*from)?);
+            out.extend_from_slice(with);
+            at = *to;
+        }
+        out.extend_from_slice(self.sql.get(at..)?);
+        Some(out)
+    }
+
+    /// What has CONNECTION_ID()'s type: INT UNSIGNED of ten digits on MariaDB 10.11, BIGINT UNSIGNED on MySQL 9.7.
+    fn function(&self) -> Vec<u8> {
+        if self.mariadb {
+            format!("CRC32(X'{:08X}')", crc32_preimage(self.id)).into_bytes()
+        } else {
+            format!("CAST({} AS UNSIGNED)", self.id).into_bytes()
+        }
+    }
+
+    /// What has `@@pseudo_thread_id`'s type on either: BIGINT UNSIGNED that may be NULL.
+    fn variable(&self) -> Vec<u8> {
+        let [a, b, c, d] = self.id.to_be_bytes();
+        format!("INET_ATON('{a}.{b}.{c}.{d}')").into_bytes()
+    }
+}
+
+/// Whether a column ends with an alias. None: nobody can tell.
+fn has_alias(column: &Column<'_>, last: &Token<'_>, before: Option<Token<'_>>) -> Option<bool> {
+    let Some(before) = before else { return Some(false) };
+    if before.is("AS") {
+        return Some(true);
+    }
+    let operand = |token: &Token<'_>| {
+        token.is_operator(b")")
+            || matches!(
+                token.kind,
+                Kind::Number | Kind::Quoted | Kind::Placeholder | Kind::UserVariable | Kind::SystemVariable
+            )
+    };
+    match last.kind {
+        Kind::Word { name: true } => Some(false),
+        Kind::Word { name: false } | Kind::Quoted | Kind::Text => match before.kind {
+            _ if last.is("END") => Some(false),
+            _ if column.interval => None,
+            _ if operand(&before) || before.is("END") => Some(true),
+            Kind::Operator => Some(false),
+            Kind::Word { name: false } if before.is_any(OPERATORS) => Some(false),
+            _ => None,
+        },
+        _ => Some(false),
+    }
+}
+
+fn is_thread_id(variable: &[u8]) -> bool {
+    ["@@pseudo_thread_id", "@@session.pseudo_thread_id", "@@local.pseudo_thread_id"]
+        .iter()
+        .any(|name| variable.eq_ignore_ascii_case(name.as_bytes()))
+}
+
+/// The four bytes whose CRC-32 (IEEE 802.3) is `crc`: over four bytes it can be run backwards.
+fn crc32_preimage(crc: u32) -> u32 {
+    const POLYNOMIAL: u32 = 0xEDB8_8320;
+    let mut state = !crc;
+    for _ in 0..32 {
+        let odd = state >> 31 == 1;
+        state = (if odd { state ^ POLYNOMIAL } else { state }) << 1 | u32::from(odd);
+    }
+    (!state).swap_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::classifier;
+    use super::*;
+
+    fn crc32(bytes: [u8; 4]) -> u32 {
+        let mut state = u32::MAX;
+        for byte in bytes {
+            state ^= u32::from(byte);
+            for _ in 0..8 {
+                state = if state & 1 == 1 { (state >> 1) ^ 0xEDB8_8320 } else { state >> 1 };
+            }
+        }
+        !state
+    }
+
+    #[test]
+    fn a_checksum_is_run_backwards() {
+        for id in [0, 1, 7, 70_123, u32::MAX, 0x8000_0000, 0xDEAD_BEEF] {
+            assert_eq!(crc32(crc32_preimage(id).to_be_bytes()), id);
+        }
+    }
+
+    fn with(sql: &str) -> Option<String> {
+        let shape = classifier().classify(sql.as_bytes(), SqlContext::default(), &mut Vec::new()).shape;
+        with_connection_id(sql.as_bytes(), SqlContext::default(), &shape, 7, false)
+            .map(|text| String::from_utf8(text).unwrap())
+    }
+
+    #[test]
+    fn the_id_is_put_in_and_names_stay() {
+        for (sql, wanted) in [
+            ("SELECT CONNECTION_ID()", "SELECT ID AS `CONNECTION_ID()`"),
+            ("select connection_id( ) , 1", "select ID AS `connection_id( )` , 1"),
+            ("SELECT CONNECTION_ID() AS me", "SELECT ID AS me"),
+            ("SELECT CONNECTION_ID() `me`, 2", "SELECT ID `me`, 2"),
+            (
+                "SELECT DISTINCT a, CONCAT(CONNECTION_ID(),'x') FROM t",
+                "SELECT DISTINCT a, CONCAT(ID,'x') AS `CONCAT(CONNECTION_ID(),'x')` FROM t",
+            ),
+            (
+                "SELECT CONNECTION_ID() + 1, 'CONNECTION_ID()'",
+                "SELECT ID + 1 AS `CONNECTION_ID() + 1`, 'CONNECTION_ID()'",
+            ),
+            (
+                "SELECT a FROM t WHERE b = CONNECTION_ID() OR c IN (CONNECTION_ID(), 2)",
+                "SELECT a FROM t WHERE b = ID OR c IN (ID, 2)",
+            ),
+            (
+                "SELECT `connection_id`(), CONNECTION_ID() /* CONNECTION_ID() */",
+                "SELECT `connection_id`(), ID AS `CONNECTION_ID()` /* CONNECTION_ID() */",
+            ),
+            ("SELECT * FROM (SELECT CONNECTION_ID()) d", "SELECT * FROM (SELECT ID AS `CONNECTION_ID()`) d"),
+            ("SELECT 1 UNION SELECT CONNECTION_ID();", "SELECT 1 UNION SELECT ID AS `CONNECTION_ID()`;"),
+            ("INSERT INTO t VALUES (CONNECTION_ID(), 'a')", "INSERT INTO t VALUES (ID, 'a')"),
+            ("UPDATE t SET a = CONNECTION_ID() WHERE b = 1", "UPDATE t SET a = ID WHERE b = 1"),
+            (
+                "INSERT INTO t VALUES (1) RETURNING CONNECTION_ID()",
+                "INSERT INTO t VALUES (1) RETURNING ID AS `CONNECTION_ID()`",
+            ),
+            ("SET @x = CONNECTION_ID()", "SET @x = ID"),
+            ("DO CONNECTION_ID()", "DO ID"),
+            ("CALL p(CONNECTION_ID())", "CALL p(ID)"),
+            (
+                "SELECT CASE WHEN a THEN CONNECTION_ID() END",
+                "SELECT CASE WHEN a THEN ID END AS `CASE WHEN a THEN CONNECTION_ID() END`",
+            ),
+            ("SELECT (SELECT CONNECTION_ID()) x, b", "SELECT (SELECT ID AS `CONNECTION_ID()`) x, b"),
+            ("SELECT CONNECTION_ID() = `a``b`", "SELECT ID = `a``b` AS `CONNECTION_ID() = ``a````b```"),
+            ("SELECT @@pseudo_thread_id, 1", "SELECT INET_ATON('0.0.0.7') AS `@@pseudo_thread_id`, 1"),
+            ("SET @x = @@session.pseudo_thread_id", "SET @x = INET_ATON('0.0.0.7')"),
+        ] {
+            assert_eq!(
+                with(sql).as_deref(),
+                Some(
+                    &*wanted
+                        .replace("ID", "\0")
+                        .replace("CONNECTION_\0", "CONNECTION_ID")
+                        .replace('\0', "CAST(7 AS UNSIGNED)")
+                ),
+                "{sql}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_left() {
+        for sql in [
+            "SELECT 'CONNECTION_ID()'",
+            "CREATE TABLE t (a INT DEFAULT (CONNECTION_ID()))",
+            "CREATE VIEW v AS SELECT CONNECTION_ID()",
+            "SELECT CONNECTION_ID() /* c */ + 1",
+            "SELECT /*! CONNECTION_ID() */ 1",
+            "SELECT a.connection_id()",
+            "SELECT CONNECTION_ID() + INTERVAL 1 DAY",
+            "SET @@pseudo_thread_id = 5",
+            "SELECT CONNECTION_ID(), (1",
+        ] {
+            assert_eq!(with(sql), None, "{sql}");
+        }
+    }
+}
