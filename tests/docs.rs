@@ -265,3 +265,45 @@ fn collect(folder: &Path, into: &mut String) {
         }
     }
 }
+
+/// The source below a folder, without tests.
+fn source(folder: &Path, all: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            source(&path, all);
+        } else if path.file_name().is_some_and(|name| name != "tests.rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            all.push_str(text.split("#[cfg(test)]\nmod tests {").next().unwrap());
+        }
+    }
+}
+
+#[test]
+fn every_error_of_our_own_is_documented() {
+    let mut text = String::new();
+    for layer in ["proxy", "session"] {
+        source(&root().join("src").join(layer), &mut text);
+    }
+    let is_state =
+        |state: &str| state.len() == 5 && state.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    let mut raised = BTreeSet::new();
+    for (at, _) in text.match_indices("b\"") {
+        let Some((state, _)) = text[at + 2..].split_once('"').filter(|(state, _)| is_state(state)) else { continue };
+        let before = text[..at].trim_end().trim_end_matches(',');
+        let code = before.rsplit(|character: char| !(character.is_ascii_alphanumeric() || character == '_')).next();
+        match code.unwrap() {
+            "INTERRUPTED" => raised.insert(("1317".to_owned(), state.to_owned())),
+            code if code.parse::<u16>().is_ok() => raised.insert((code.to_owned(), state.to_owned())),
+            other => panic!("`{other}, b\"{state}\"`: not a number"),
+        };
+    }
+    let page = read("docs/errors.md");
+    let documented: BTreeSet<_> = page
+        .lines()
+        .filter_map(cells)
+        .filter(|cells| cells[0].parse::<u16>().is_ok())
+        .map(|cells| (cells[0].to_owned(), cells[1].to_owned()))
+        .collect();
+    assert_eq!(documented, raised);
+}

@@ -27,6 +27,9 @@ on_both!(
     a_kill_ends_what_it_names,
     a_kill_reaches_whoever_waits_or_is_silent,
     a_late_kill_hits_nobody_else,
+    a_client_that_goes_away_takes_its_statement_with_it,
+    who_has_sent_more_is_not_gone,
+    control_c_of_a_program_ends_its_statement,
 );
 
 const SHARED: &str = "[routing]\nsticky_window='1ms'\nmax_lag='1h'\n[pools]\nsize=2\nwait_timeout='5s'\n";
@@ -460,5 +463,141 @@ async fn a_late_kill_hits_nobody_else(flavor: Flavor) {
     over.store(true, std::sync::atomic::Ordering::Relaxed);
     let (killed, ran) = (victims.await.unwrap(), bystanders.await.unwrap());
     assert!(kills > 100 && killed > 0 && ran > 50, "{kills} kills, {killed} hit, {ran} statements of the bystander");
+    stage.end().await;
+}
+
+/// How many statements with this text run on the primary.
+async fn running(stage: &Stage, mark: &str) -> usize {
+    let mut root = stage.servers.primary().connect(OTHER).await.unwrap();
+    let query = "SELECT info FROM information_schema.processlist WHERE info IS NOT NULL";
+    let all: Vec<Option<String>> = root.query(query).await.unwrap();
+    all.into_iter().flatten().filter(|info| info.contains(mark) && !info.contains("processlist")).count()
+}
+
+async fn a_client_that_goes_away_takes_its_statement_with_it(flavor: Flavor) {
+    let extra = "[routing]\nsticky_window='1ms'\nmax_lag='1h'\n[pools]\nsize=2\nwait_timeout='15s'\n";
+    let Some(stage) = stage(flavor, extra).await else { return };
+    stage.servers.primary().run(&[&format!("GRANT PROCESS ON *.* TO '{}'@'%'", OTHER.user)]).await.unwrap();
+    let login = login(flavor).with(CLASSIC);
+    for prepared in [false, true] {
+        let mut client = Raw::login(stage.listen(), &login).await;
+        client.run("BEGIN").await;
+        client.run("UPDATE t SET v = v - 1 WHERE id = 1").await;
+        let slow = "SELECT SLEEP(30) FROM t /* gone */";
+        if prepared {
+            let (_, id) = client.prepare(slow).await;
+            client.send(&support::raw::execute_payload(id, 0, &[])).await;
+        } else {
+            client.send(&[b"\x03", slow.as_bytes()].concat()).await;
+        }
+        until("it runs", async || running(&stage, "/* gone */").await == 1).await;
+        drop(client);
+        until("it ended", async || running(&stage, "/* gone */").await == 0).await;
+        // Its locks are free, and what it did is undone.
+        let mut other = Raw::login(stage.listen(), &login).await;
+        within("the lock", other.run("UPDATE t SET v = v WHERE id = 1")).await;
+        assert_eq!(other.value("SELECT v FROM t WHERE id = 1 /* pointsman: primary */").await, "-1");
+    }
+    assert!((stage.metric("pointsman_abandoned_statements_total", &[]).await - 2.0).abs() < 0.1);
+    // One that waits for a connection leaves the queue.
+    let mut holders = Vec::new();
+    for _ in 0..2 {
+        let mut holder = Raw::login(stage.listen(), &login).await;
+        holder.run("BEGIN").await;
+        holders.push(holder);
+    }
+    let mut waiting = Raw::login(stage.listen(), &login).await;
+    let id = id_of(&waiting);
+    waiting.send(b"\x03UPDATE t SET v = 50 WHERE id = 2").await;
+    let handle = || stage.proxy.shared().clients.get(id);
+    until("it waits", async || handle().is_some_and(|client| client.waiting().is_some())).await;
+    drop(waiting);
+    until("it left", async || handle().is_none()).await;
+    for mut holder in holders {
+        holder.run("COMMIT").await;
+    }
+    let mut other = Raw::login(stage.listen(), &login).await;
+    assert_eq!(other.value("SELECT v FROM t WHERE id = 2 /* pointsman: primary */").await, "-2");
+    stage.end().await;
+
+    // Off: it runs to its end.
+    let extra = "[proxy]\nlisten='127.0.0.1:0'\nkill_on_disconnect=false\n[routing]\nmax_lag='1h'\n";
+    let Some(stage) = support::stage_on(flavor, 0, extra).await else { return };
+    stage.prepare(&["CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1, 1)"]).await;
+    let mut client = Raw::login(stage.listen(), &login).await;
+    client.send(b"\x03UPDATE t SET v = 2 + SLEEP(1) WHERE id = 1").await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    drop(client);
+    let mut other = Raw::login(stage.listen(), &login).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(other.value("SELECT v FROM t").await, "2");
+    stage.end().await;
+}
+
+async fn who_has_sent_more_is_not_gone(flavor: Flavor) {
+    let Some(stage) = stage(flavor, SHARED).await else { return };
+    let mut client = Raw::login(stage.listen(), &login(flavor).with(CLASSIC)).await;
+    // COM_QUIT right behind a statement, and the end of the connection.
+    client.try_send(b"\x03UPDATE t SET v = 60 + SLEEP(0.7) WHERE id = 1").await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    client.try_send(b"\x01").await;
+    drop(client);
+    let mut other = stage.client().await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let v: Option<i64> = other.query_first("SELECT v FROM t WHERE id = 1 /* pointsman: primary */").await.unwrap();
+    assert_eq!(v, Some(60));
+    stage.end().await;
+}
+
+/// Ctrl-C makes the program connect anew and send KILL QUERY with the id of its first connection.
+async fn control_c_of_a_program_ends_its_statement(flavor: Flavor) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let Some(stage) = stage(flavor, SHARED).await else { return };
+    let program = if flavor == Flavor::MySql {
+        let ours = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/mysql/bin/mysql");
+        if ours.exists() { ours.display().to_string() } else { "mysql".to_owned() }
+    } else {
+        "mariadb".to_owned()
+    };
+    // `script` gives it a terminal, whose line discipline makes a signal of the byte.
+    let line = format!("{program} --no-defaults -h127.0.0.1 -P{} -uapp -papp-secret app", stage.listen().port());
+    let mut child = tokio::process::Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("script, of util-linux");
+    let (mut input, mut output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let screen = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let seen = screen.clone();
+    let reader = tokio::spawn(async move {
+        let mut buffer = [0; 4096];
+        while let Ok(read @ 1..) = output.read(&mut buffer).await {
+            seen.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..read]));
+        }
+    });
+    let shows = |text: &'static str| {
+        let screen = screen.clone();
+        move || {
+            let screen = screen.clone();
+            async move { screen.lock().unwrap().contains(text) }
+        }
+    };
+    until("the prompt", shows("> ")).await;
+    let began = tokio::time::Instant::now();
+    input.write_all(b"SELECT 'slept', SLEEP(30) FROM t;\n").await.unwrap();
+    let shared = stage.proxy.shared();
+    until("it runs", async || shared.clients.all().iter().any(|client| client.running().is_some())).await;
+    input.write_all(b"\x03").await.unwrap();
+    until("it ended", async || !shared.clients.all().iter().any(|client| client.running().is_some())).await;
+    assert!(began.elapsed() < Duration::from_secs(15));
+    // The session goes on.
+    input.write_all(b"SELECT CONCAT('still', ' here');\n").await.unwrap();
+    until("the next result", shows("still here")).await;
+    input.write_all(b"exit\n").await.unwrap();
+    let _ = tokio::time::timeout(Duration::from_secs(5), child.wait()).await;
+    reader.abort();
     stage.end().await;
 }

@@ -57,6 +57,7 @@ fn proxy(block: &Block) -> Option<ProxyConfig> {
         max_connections: block.number("max_connections")?,
         login_timeout: block.duration("login_timeout")?,
         idle_timeout: block.duration("idle_timeout")?,
+        kill_on_disconnect: block.flag("kill_on_disconnect"),
         write_timeout: block.duration("write_timeout")?,
         max_packet: block.bytes("max_packet")?,
         server_version: block.text("server_version").filter(|version| !version.is_empty()),

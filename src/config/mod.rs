@@ -66,6 +66,8 @@ pub struct ProxyConfig {
     pub login_timeout: Duration,
     /// A client that is silent for so long is disconnected; zero: never. Default 8 h.
     pub idle_timeout: Duration,
+    /// A statement whose client goes away is killed on its server. Default true.
+    pub kill_on_disconnect: bool,
     /// A client that takes no byte of its result for so long is disconnected. Default 60 s.
     pub write_timeout: Duration,
     /// The longest command of a client, in bytes; a longer one gets error 1153. Default 64 MiB, range 1 KiB to 1 GiB.

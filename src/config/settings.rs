@@ -93,6 +93,14 @@ const PROXY: Section = Section {
              or the application sees \"server has gone away\".",
         ),
         setting(
+            "kill_on_disconnect",
+            Kind::Flag,
+            "true",
+            "A statement whose client goes away while it runs is killed on its server, and its transaction rolled back; COMMIT, \
+             ROLLBACK and XA are left to finish. `false`: it runs to its end, as servers have it, which notice a client's \
+             absence only when they write to it.",
+        ),
+        setting(
             "write_timeout",
             millis(100, DAY),
             "\"60s\"",

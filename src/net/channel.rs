@@ -99,6 +99,16 @@ impl Channel {
         self.socket.readable().await
     }
 
+    /// Waits until the peer is gone: it closed the connection and left nothing unread. What it says behind a command that
+    /// runs keeps this waiting, whatever follows. Cancel safe.
+    pub(super) async fn gone(&self) {
+        self.socket.closed().await;
+        // Under TLS an orderly end is bytes too.
+        if self.tls.is_none() && self.socket.has_more() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Says that nothing more will be written.
     pub(super) async fn shutdown(&mut self) -> io::Result<()> {
         if let Some(tls) = &mut self.tls {

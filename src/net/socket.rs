@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::config::Endpoint;
@@ -80,6 +80,32 @@ impl Socket {
 
     pub(super) async fn readable(&self) -> io::Result<()> {
         either!(self, stream => stream.readable().await)
+    }
+
+    /// Waits until the peer says nothing more, without reading what it said. What is there to be read wakes nobody. Cancel
+    /// safe.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(super) async fn closed(&self) {
+        // Urgent data, which nobody asked for, or the end: the only readiness without READABLE that has READ_CLOSED in it.
+        while let Ok(ready) = either!(self, stream => stream.ready(Interest::PRIORITY).await) {
+            if ready.is_read_closed() {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Elsewhere nobody can tell without reading.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub(super) async fn closed(&self) {
+        std::future::pending::<()>().await;
+    }
+
+    /// Whether something is there to be read. A system call.
+    pub(super) fn has_more(&self) -> bool {
+        let mut byte = [std::mem::MaybeUninit::new(0)];
+        let peeked = either!(self, stream => socket2::SockRef::from(stream).peek(&mut byte));
+        peeked.is_ok_and(|bytes| bytes > 0)
     }
 
     pub(super) async fn shutdown(&mut self) -> io::Result<()> {

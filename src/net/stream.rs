@@ -106,6 +106,12 @@ impl Stream {
         self.channel.readable().await
     }
 
+    /// Waits until the peer is gone, without reading: it closed the connection and left nothing unread. One that has sent
+    /// more before it closed is not taken for gone. Never ends where the system cannot tell (only Linux can). Cancel safe.
+    pub async fn gone(&self) {
+        self.channel.gone().await;
+    }
+
     /// Says that nothing more will be written.
     ///
     /// # Errors

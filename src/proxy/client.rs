@@ -28,6 +28,8 @@ pub(super) struct Client {
     pub(super) max_packet: usize,
     /// It must take some of its result within this.
     pub(super) write_timeout: Duration,
+    /// Whether it is noticed in mid-statement that it goes away: `proxy.kill_on_disconnect`.
+    pub(super) watched: bool,
     /// Bytes of its commands.
     pub(super) bytes_in: u64,
     /// Bytes written to it.
@@ -45,6 +47,7 @@ impl Client {
             capabilities: Capabilities::default(),
             max_packet,
             write_timeout,
+            watched: false,
             bytes_in: 0,
             bytes_out: 0,
         }
@@ -67,6 +70,16 @@ impl Client {
     /// Reads more bytes. Cancel safe: what was read stays in the inbox.
     pub(super) async fn read(&mut self) -> io::Result<()> {
         self.stream.read(&mut self.inbox).await
+    }
+
+    /// Waits until the client has gone away while a command of it runs. Cancel safe.
+    pub(super) async fn gone(&self) {
+        if self.inbox.is_empty() && self.watched {
+            self.stream.gone().await;
+        } else {
+            // It has said more: whoever does not wait for replies may leave before they come.
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Writes bytes; waits while the client does not take them.

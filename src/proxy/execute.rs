@@ -13,8 +13,9 @@ use super::binlog::relay_binlog;
 use super::client::Client;
 use super::clients::{ClientHandle, Poke};
 use super::error::{SessionError, refusal};
+use super::kill::kill_thread;
 use super::processes::list;
-use super::relay::{RelayError, Taken, relay};
+use super::relay::{RelayError, Taken, gone, relay};
 use super::shared::Shared;
 use super::users::User;
 use crate::backend::{BackendError, Lease, Phase, Pool, PoolKey, ServerPools};
@@ -22,7 +23,7 @@ use crate::clock;
 use crate::cluster::{Role, ServerId};
 use crate::routing::{Route, RouteReason, Target};
 use crate::session::{Job, Preamble, Request, Session, Slot};
-use crate::sql::Effects;
+use crate::sql::{Effects, StatementKind};
 use crate::telemetry::{Command as CommandLabel, Kind, Origin, ProtocolSide, Record, RetryCause, TargetLabel};
 use crate::wire::command::code;
 use crate::wire::inbox::RawCommand;
@@ -354,8 +355,31 @@ impl Run<'_> {
                 *self.leases.slot(slot) = Some(lease);
                 Err(Failure::Told(error))
             }
-            Err(failure) => Err(failure),
+            Err(failure) => {
+                if matches!(failure, Failure::Client(_)) {
+                    self.abandon(job, lease);
+                }
+                Err(failure)
+            }
         }
+    }
+
+    /// The client is gone and its statement runs: nobody waits for it any more. A server notices by itself only when it
+    /// writes. What ends a transaction is left to finish, as it would be directly.
+    fn abandon(&self, job: &Job, lease: Lease) {
+        let finishes = matches!(job.kind(), Some(StatementKind::Commit | StatementKind::Rollback | StatementKind::Xa));
+        if !self.client.watched || finishes || job.replication {
+            return lease.discard();
+        }
+        let (shared, account, server) = (self.shared.clone(), self.leases.user.account.clone(), lease.server);
+        self.shared.metrics.abandoned();
+        tokio::spawn(async move {
+            // The thread's id stays its own while the connection lives.
+            if let Err(error) = kill_thread(&shared, &account, server, lease.thread_id, false).await {
+                tracing::debug!(%error, "could not kill the statement of a client that went away");
+            }
+            lease.discard();
+        });
     }
 
     /// A KILL of the statement is under way, and it has ended. Whoever runs something on its connection next must not be
@@ -417,7 +441,7 @@ impl Run<'_> {
             Poll::Ready(lease) => lease,
             Poll::Pending => {
                 let before = clock::now();
-                let lease = wait(lease, self.handle, server.id()).await;
+                let lease = wait(lease, self.handle, self.client, server.id()).await;
                 waited = clock::now().saturating_duration_since(before);
                 taken.waited += waited;
                 lease?
@@ -645,6 +669,7 @@ impl Run<'_> {
 async fn wait(
     lease: Pin<&mut impl Future<Output = Result<Lease, BackendError>>>,
     handle: &ClientHandle,
+    client: &Client,
     server: ServerId,
 ) -> Result<Result<Lease, BackendError>, Failure> {
     // One that came too late for an earlier statement.
@@ -665,6 +690,7 @@ async fn wait(
         biased;
         lease = lease => Ok(lease),
         failure = told => Err(failure),
+        () = client.gone() => Err(Failure::Client(gone().into())),
     }
 }
 

@@ -55,11 +55,20 @@ pub(super) async fn relay(
         }
         let before = clock::now();
         let had = server.inbox.len();
-        let result = server.read().await;
+        let result = tokio::select! {
+            biased;
+            result = server.read() => result,
+            () = client.gone() => return Err(RelayError::Client(gone().into())),
+        };
         taken.waited += clock::now().saturating_duration_since(before);
         taken.bytes = taken.bytes.wrapping_add(server.inbox.len().saturating_sub(had) as u64);
         result.map_err(|error| RelayError::Server { error, forwarded })?;
     }
+}
+
+/// What is said of a client that went away in mid-statement.
+pub(super) fn gone() -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::ConnectionAborted, "it went away while its statement ran")
 }
 
 /// Walks what is here of the reply, and writes it to the client.

@@ -59,6 +59,7 @@ pub(super) async fn run(
     logged_in: LoggedIn,
 ) -> Result<(), SessionError> {
     let LoggedIn { session, user, collation, nonce } = logged_in;
+    client.watched = shared.config.proxy.kill_on_disconnect;
     let leases = Leases::new(user.0.clone(), collation, session.capabilities());
     handle.set_account(user.0.account.clone());
     let random = u64::from(handle.id).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;

@@ -75,6 +75,7 @@ pub struct Metrics {
     protocol_errors: Vec<IntCounter>,
     pins: Vec<(&'static str, IntCounter)>,
     retries: Vec<IntCounter>,
+    abandoned: IntCounter,
     shape_hits: IntCounter,
     shape_misses: IntCounter,
     pools: Pools,
@@ -175,6 +176,10 @@ impl Metrics {
                 "why",
                 RetryCause::ALL.iter().map(|why| why.as_str()),
             )?,
+            abandoned: make.own(IntCounter::new(
+                "pointsman_abandoned_statements_total",
+                "Statements that were killed because their client went away.",
+            )?)?,
             shape_hits: make
                 .own(IntCounter::new("pointsman_shape_cache_hits_total", "Statements whose shape was known.")?)?,
             shape_misses: make
@@ -246,6 +251,11 @@ impl Metrics {
     /// A statement runs again elsewhere.
     pub fn retried(&self, why: RetryCause) {
         inc(&self.retries, why as usize);
+    }
+
+    /// A statement is killed because its client went away.
+    pub fn abandoned(&self) {
+        self.abandoned.inc();
     }
 
     /// The shape cache's own counts, which only grow; called now and then.
