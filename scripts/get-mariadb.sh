@@ -9,7 +9,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
-export NEWER_NAME=get-mariadb NEWER_SERVER=mariadbd
+export NEWER_NAME=get-mariadb NEWER_SERVER=mariadbd NEWER_CLIENT=mariadb
 export NEWER_PACKAGES="mariadb-server mariadb-client-core"
-export NEWER_PROGRAMS="usr/sbin/mariadbd usr/bin/my_print_defaults usr/bin/resolveip"
+export NEWER_PROGRAMS="usr/sbin/mariadbd usr/bin/my_print_defaults usr/bin/resolveip usr/bin/mariadb"
 exec "$here/scripts/get-newer.sh" "${1:-${CARGO_TARGET_DIR:-$here/target}/mariadb}"

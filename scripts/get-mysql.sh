@@ -9,7 +9,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
-export NEWER_NAME=get-mysql NEWER_SERVER=mysqld
+export NEWER_NAME=get-mysql NEWER_SERVER=mysqld NEWER_CLIENT=mysql
 export NEWER_PACKAGES="mysql-server-core mysql-client-core"
 export NEWER_PROGRAMS="usr/sbin/mysqld usr/bin/mysql*"
 exec "$here/scripts/get-newer.sh" "${1:-${CARGO_TARGET_DIR:-$here/target}/mysql}"

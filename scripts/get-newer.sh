@@ -2,7 +2,7 @@
 # What get-mysql.sh and get-mariadb.sh have in common: unpacks packages of Debian's newest suite, with all that they
 # depend on, into one folder, and makes a script for each program that runs it by the folder's own dynamic loader.
 #
-#   NEWER_NAME, NEWER_SERVER, NEWER_PACKAGES, NEWER_PROGRAMS=... scripts/get-newer.sh FOLDER
+#   NEWER_NAME, NEWER_SERVER, NEWER_CLIENT, NEWER_PACKAGES, NEWER_PROGRAMS=... scripts/get-newer.sh FOLDER
 #
 # Exit code 3: this machine cannot have it (no Debian, no such suite), with the reason on stderr.
 set -euo pipefail
@@ -14,7 +14,7 @@ suite=sid
 say() { printf '%s: %s\n' "$NEWER_NAME" "$*" >&2; }
 cannot() { say "cannot: $*"; exit 3; }
 
-if [ -x "$folder/bin/$NEWER_SERVER" ] && "$folder/bin/$NEWER_SERVER" --no-defaults --version > /dev/null 2>&1; then
+if [ -x "$folder/bin/$NEWER_CLIENT" ] && [ -x "$folder/bin/$NEWER_SERVER" ] && "$folder/bin/$NEWER_SERVER" --no-defaults --version > /dev/null 2>&1; then
   say "it is here already: $folder/bin"
   exit 0
 fi

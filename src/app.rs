@@ -1,5 +1,7 @@
 //! The composition root: builds all parts in reading order and passes each what it needs. No part reaches out.
 
+mod tls;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,21 +11,24 @@ use std::time::Duration;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use prometheus::Registry;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::tls::Tls;
 use crate::admin::{HttpServer, Ready};
 use crate::backend::{BackendError, OnConnect, Pools, read_greeting};
 use crate::clock;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ServerId};
 use crate::config::{Config, MonitorConfig};
 use crate::monitor::Monitor;
 use crate::net::Listener;
+use crate::net::tls::{Acceptor, Established, Version};
 use crate::proxy::{Clients, Greetings, KnownGrants, Poke, Shared, Users, accept, janitor};
 use crate::routing::Policy;
 use crate::session::PinCause;
 use crate::sql::Classifier;
-use crate::telemetry::{ConnectResult, Metrics, PoolSample, PoolStatus};
+use crate::telemetry::{ConnectResult, Metrics, PoolSample, PoolStatus, ProtocolSide, TlsVersion};
 use crate::wire::auth::caching_sha2::KeyPair;
 
 /// A server that is asked for its greeting must not keep the others waiting for longer.
@@ -52,6 +57,8 @@ pub struct RunningProxy {
     /// Monitor and housekeeping.
     stop: CancellationToken,
     helpers: TaskTracker,
+    /// Looks at the files of TLS now.
+    reload: Arc<Notify>,
 }
 
 /// Starts a proxy. Needs a tokio runtime.
@@ -67,8 +74,10 @@ pub async fn start(mut config: Config) -> anyhow::Result<RunningProxy> {
     let metrics = Arc::new(Metrics::register(&registry, &names, &pins).context("metrics")?);
 
     let counted = metrics.clone();
-    let on_connect: OnConnect = Arc::new(move |server, error| counted.backend_connected(server, result_of(error)));
-    let pools = Pools::new(&config, &cluster, &on_connect);
+    let on_connect: OnConnect = Arc::new(move |server, made| count_connect(&counted, server, made));
+    let tls = Tls::of(&config)?;
+    let acceptor = Acceptor::new(&config.tls).context("[tls]")?;
+    let pools = Pools::new(&config, &cluster, &tls.connectors, &on_connect);
     let classifier = Classifier::new(config.routing.shape_cache, random_keys()?, &config.routing.read_functions);
     let users = Users::new(&config, random()?);
     let shared = Arc::new(Shared {
@@ -79,6 +88,7 @@ pub async fn start(mut config: Config) -> anyhow::Result<RunningProxy> {
         metrics: metrics.clone(),
         users,
         keys: random_keys()?,
+        tls: acceptor,
         rsa: KeyPair::generate().context("no randomness for an RSA key")?,
         clients: Clients::default(),
         grants: KnownGrants::default(),
@@ -101,7 +111,10 @@ pub async fn start(mut config: Config) -> anyhow::Result<RunningProxy> {
         ),
         None => None,
     };
-    let monitor = Monitor::start(&shared.config, shared.cluster.clone(), metrics, stop.clone(), &helpers);
+    let monitor =
+        Monitor::start(&shared.config, &tls.connectors, shared.cluster.clone(), metrics, stop.clone(), &helpers);
+    let reload = Arc::new(Notify::new());
+    helpers.spawn(tls.follow(shared.clone(), reload.clone(), stop.clone()));
     helpers.spawn(janitor(shared.clone(), stop.clone()));
     helpers.spawn(follow_greetings(shared.clone(), stop.clone()));
     first_look(&shared, monitor.generation()).await;
@@ -115,7 +128,7 @@ pub async fn start(mut config: Config) -> anyhow::Result<RunningProxy> {
         version = env!("CARGO_PKG_VERSION"),
         "pointsman serves"
     );
-    Ok(RunningProxy { shared, listen, http, drain, cut, clients, stop, helpers })
+    Ok(RunningProxy { shared, listen, http, drain, cut, clients, stop, helpers, reload })
 }
 
 impl RunningProxy {
@@ -129,6 +142,12 @@ impl RunningProxy {
     #[must_use]
     pub fn http(&self) -> Option<SocketAddr> {
         self.http.as_ref().map(HttpServer::local_addr)
+    }
+
+    /// Looks at the files of TLS now, as at each `tls.reload_interval`. What is not good in them changes nothing and is
+    /// logged.
+    pub fn reload_certificates(&self) {
+        self.reload.notify_one();
     }
 
     /// What its sessions share; for tests.
@@ -211,10 +230,27 @@ fn random_keys() -> io::Result<[u64; 2]> {
     ])
 }
 
+/// Counts an attempt to connect to a server, and its TLS.
+fn count_connect(metrics: &Metrics, server: ServerId, made: Result<Option<&Established>, &BackendError>) {
+    metrics.backend_connected(server, result_of(made.err()));
+    match made {
+        Ok(Some(tls)) => {
+            let version = match tls.version {
+                Version::Tls12 => TlsVersion::V12,
+                Version::Tls13 => TlsVersion::V13,
+            };
+            metrics.tls().established(ProtocolSide::Server, version, tls.resumed);
+        }
+        Err(BackendError::Tls { .. }) => metrics.tls().failed(ProtocolSide::Server),
+        Ok(None) | Err(_) => {}
+    }
+}
+
 fn result_of(error: Option<&BackendError>) -> ConnectResult {
     match error {
         None => ConnectResult::Ok,
         Some(BackendError::Connect { .. } | BackendError::Lost { .. }) => ConnectResult::Network,
+        Some(BackendError::Tls { .. }) => ConnectResult::Tls,
         Some(BackendError::ConnectTimeout { .. }) => ConnectResult::Timeout,
         Some(BackendError::Refused { error, .. }) if matches!(error.code, 1040 | 1203 | 1226) => ConnectResult::Full,
         Some(BackendError::Refused { .. } | BackendError::Plugin { .. }) => ConnectResult::Denied,

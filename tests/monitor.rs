@@ -57,7 +57,14 @@ fn watch(servers: &Sandbox, extra: &str) -> Watch {
     let registry = Registry::new();
     let metrics = Arc::new(Metrics::register(&registry, &names, &[]).unwrap());
     let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
-    let monitor = Monitor::start(&config, Arc::clone(&cluster), metrics, stop.clone(), &tracker);
+    let monitor = Monitor::start(
+        &config,
+        &vec![None; config.servers.len()],
+        Arc::clone(&cluster),
+        metrics,
+        stop.clone(),
+        &tracker,
+    );
     Watch { cluster, config, registry, monitor, stop, tracker }
 }
 
@@ -137,12 +144,12 @@ async fn a_missing_grant_is_named_and_a_wrong_password_told() {
     let Some(servers) = support::servers(0).await else { return };
     servers.primary().run(&["CREATE USER bare@'%' IDENTIFIED BY 'barepw'"]).await.unwrap();
     let bare = config(&servers, "[monitor]\nuser='bare'\npassword='barepw'\n");
-    let seen = probe_once(&bare.servers[0], &bare).await.unwrap();
+    let seen = probe_once(&bare.servers[0], None, &bare).await.unwrap().0;
     assert!(seen.missing_grant.is_some());
     assert_eq!((seen.replication, seen.lag), (Replication::Unknown, Lag::Unknown));
 
     let wrong = config(&servers, "[monitor]\nuser='bare'\npassword='hush'\n");
-    let reason = probe_once(&wrong.servers[0], &wrong).await.unwrap_err();
+    let reason = probe_once(&wrong.servers[0], None, &wrong).await.unwrap_err();
     assert!(reason.contains("1045") && !reason.contains("hush"), "{reason}");
     servers.stop().await;
 }

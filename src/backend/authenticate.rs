@@ -1,7 +1,7 @@
 //! The proxy proves an account to a server, by whatever method the server asks for.
 
 use super::account::{Account, Credential};
-use super::connect::{LoginPhase, PhaseError};
+use super::connect::{LoginPhase, MAX_PACKET, PhaseError};
 use crate::wire::auth::{CACHING_SHA2, CLEAR, ED25519, NATIVE, PARSEC, SHA256, caching_sha2, ed25519, native, parsec};
 use crate::wire::handshake::{AuthReply, Greeting, HandshakeResponse};
 use crate::wire::{Capabilities, ErrPacket, ProtocolError};
@@ -85,7 +85,7 @@ pub(super) async fn authenticate(
     }
     let response = HandshakeResponse {
         capabilities,
-        max_packet: 1 << 30,
+        max_packet: MAX_PACKET,
         collation,
         user: account.user.as_bytes().to_vec(),
         auth_response: proof.first(phase)?,

@@ -11,13 +11,17 @@ use crate::clock;
 use crate::cluster::ServerId;
 use crate::config::Endpoint;
 use crate::net::Stream;
+use crate::net::tls::Connector;
 use crate::session::{Base, tracking};
-use crate::wire::handshake::Greeting;
+use crate::wire::handshake::{Greeting, ssl_request};
 use crate::wire::writer::put_packet;
 use crate::wire::{Capabilities, ErrPacket, Inbox, ProtocolError, ReplyKind};
 
 /// The longest packet of a login, in bytes.
 const MAX_LOGIN_PACKET: usize = 64 << 10;
+
+/// The longest packet that a server may send, in bytes.
+pub(super) const MAX_PACKET: u32 = 1 << 30;
 
 /// Where and how to log in.
 #[derive(Debug, Clone)]
@@ -28,6 +32,8 @@ pub struct Login {
     pub name: Arc<str>,
     /// Its address.
     pub address: Endpoint,
+    /// TLS towards it; None: off.
+    pub tls: Option<Arc<Connector>>,
     /// The account.
     pub account: Account,
     /// The collation that the client's login carried.
@@ -89,6 +95,8 @@ impl Login {
             let offered = greeting.capabilities;
             return Err(BackendError::Incapable { server: self.name.clone(), lacks, offered });
         }
+        // Boxed: a handshake needs some KiB, and only for its time.
+        let capabilities = Box::pin(self.secure(&mut phase, &greeting, capabilities)).await?;
         authenticate(&mut phase, &greeting, &self.account, capabilities, self.collation).await.map_err(|error| {
             match error {
                 AuthError::Phase(error) => self.failed(error),
@@ -108,6 +116,34 @@ impl Login {
         );
         self.set_up(&mut connection, &greeting).await?;
         Ok(connection)
+    }
+
+    /// Begins TLS, as this server's settings have it, before anything of the account is said.
+    async fn secure(
+        &self,
+        phase: &mut LoginPhase,
+        greeting: &Greeting,
+        capabilities: Capabilities,
+    ) -> Result<Capabilities, BackendError> {
+        let failed = |reason: String| BackendError::Tls { server: self.name.clone(), reason };
+        // Nobody listens on a Unix socket.
+        let Some(tls) = self.tls.as_ref().filter(|_| !phase.is_secure()) else { return Ok(capabilities) };
+        if !greeting.capabilities.contains(Capabilities::SSL) {
+            return if tls.is_required() {
+                Err(failed("it offers none, and `servers.tls` demands it".to_owned()))
+            } else {
+                Ok(capabilities)
+            };
+        }
+        // What somebody on the way put behind the greeting must not be read as if it had come by TLS.
+        if !phase.inbox.is_empty() {
+            return Err(self.malformed(ProtocolError::Malformed { packet: "greeting", what: "bytes behind it" }));
+        }
+        let request = ssl_request(capabilities, MAX_PACKET, self.collation);
+        phase.write(&request).await.map_err(|error| self.failed(error))?;
+        let session = tls.session().map_err(|error| failed(error.to_string()))?;
+        phase.stream.secure(session, &[]).await.map_err(|error| failed(error.to_string()))?;
+        Ok(capabilities.with(Capabilities::SSL))
     }
 
     /// Turns tracking on, and asks what a fresh session has, in one round trip.

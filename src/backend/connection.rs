@@ -20,6 +20,9 @@ use crate::wire::{Capabilities, Inbox, Outcome, Progress, ReplyKind, ReplyTracke
 /// Of the reply to a query of the proxy's own so many bytes are looked at.
 const ROW: usize = 16 << 10;
 
+/// Saying goodbye to a server may take so long; then the socket is just closed.
+const GOODBYE: std::time::Duration = std::time::Duration::from_millis(100);
+
 /// A connection to a server, logged in.
 #[derive(Debug)]
 pub struct Connection {
@@ -122,6 +125,14 @@ impl Connection {
         }
         self.out.clear();
         result.map_err(|error| self.lost(Phase::MayHaveRun, error))
+    }
+
+    /// Says goodbye (COM_QUIT), as far as the socket takes it at once.
+    pub async fn quit(mut self) {
+        put_packet(&mut self.out, 0, &[crate::wire::command::code::QUIT]);
+        // The end of the connection says the same.
+        let _ = tokio::time::timeout(GOODBYE, self.flush()).await;
+        let _ = tokio::time::timeout(GOODBYE, self.stream.shutdown()).await;
     }
 
     /// Reads more bytes of the reply.

@@ -26,6 +26,14 @@ pub enum BackendError {
         /// Why.
         error: std::io::Error,
     },
+    /// There is no TLS with the server as its settings demand.
+    #[error("no TLS with `{server}`: {reason}")]
+    Tls {
+        /// The server's name.
+        server: Arc<str>,
+        /// Why.
+        reason: String,
+    },
     /// The server refused the login.
     #[error("`{server}` refused the login of user `{user}`: {} ({})", error.message, error.code)]
     Refused {
@@ -116,6 +124,7 @@ impl BackendError {
     pub fn is_before(&self) -> bool {
         match self {
             Self::Connect { .. }
+            | Self::Tls { .. }
             | Self::Refused { .. }
             | Self::Plugin { .. }
             | Self::TooOld { .. }

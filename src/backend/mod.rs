@@ -8,6 +8,7 @@ mod error;
 mod held;
 mod lease;
 mod pools;
+mod query;
 
 pub use account::{Account, AccountId, Credential, Password, Rotation};
 pub use connect::{Login, read_greeting};
@@ -16,3 +17,4 @@ pub use error::{BackendError, Phase};
 pub use held::HeldStatements;
 pub use lease::Lease;
 pub use pools::{Manager, OnConnect, Pool, PoolKey, Pooled, Pools, ServerPools};
+pub use query::{QUERIED, Row};

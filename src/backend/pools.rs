@@ -17,6 +17,7 @@ use super::lease::Lease;
 use crate::clock;
 use crate::cluster::{Cluster, ServerId};
 use crate::config::{Config, Endpoint, PoolsConfig};
+use crate::net::tls::{Connector, Established};
 use crate::wire::Capabilities;
 
 /// What connections of one pool have in common beside their server.
@@ -62,6 +63,7 @@ impl Manager {
             server: server.id,
             name: server.name.clone(),
             address: server.address.clone(),
+            tls: server.tls.clone(),
             account: self.account.clone(),
             collation: self.key.collation,
             capabilities: self.key.capabilities,
@@ -98,7 +100,8 @@ impl managed::Manager for Manager {
             Err(BackendError::Incapable { offered, .. }) => server.learn(*offered),
             Err(_) => {}
         }
-        (server.on_connect)(server.id, made.as_ref().err());
+        let told = made.as_ref().map(|connection| connection.stream.tls());
+        (server.on_connect)(server.id, told);
         Ok(Pooled { connection: Box::new(made?), _server: server_permit, _user: user_permit })
     }
 
@@ -114,14 +117,15 @@ impl managed::Manager for Manager {
 /// A pool of connections to one server; forgotten when nobody has it and it holds no connection.
 pub type Pool = Arc<managed::Pool<Manager>>;
 
-/// Called for each attempt to connect, with its error if it failed.
-pub type OnConnect = Arc<dyn Fn(ServerId, Option<&BackendError>) + Send + Sync>;
+/// Called for each attempt to connect, with what TLS agreed on (if there is TLS), or why it failed.
+pub type OnConnect = Arc<dyn Fn(ServerId, Result<Option<&Established>, &BackendError>) + Send + Sync>;
 
 /// The pools of one server.
 pub struct ServerPools {
     id: ServerId,
     name: Arc<str>,
     address: Endpoint,
+    tls: Option<Arc<Connector>>,
     limits: PoolsConfig,
     pools: RwLock<HashMap<PoolKey, Pool>>,
     permits: Arc<Semaphore>,
@@ -173,6 +177,12 @@ impl ServerPools {
     #[must_use]
     pub fn is_able(&self, agreed: Capabilities) -> bool {
         self.capabilities().is_none_or(|known| agreed.lacking(known) == Capabilities::default())
+    }
+
+    /// TLS towards it; None: off.
+    #[must_use]
+    pub fn tls(&self) -> Option<&Arc<Connector>> {
+        self.tls.as_ref()
     }
 
     /// Statements that run on it now, from this proxy.
@@ -390,9 +400,9 @@ pub struct Pools {
 }
 
 impl Pools {
-    /// Pools for the servers of `cluster`, which stand in the order of the configuration.
+    /// Pools for the servers of `cluster`, which stand in the order of the configuration, as `tls` does.
     #[must_use]
-    pub fn new(config: &Config, cluster: &Cluster, on_connect: &OnConnect) -> Self {
+    pub fn new(config: &Config, cluster: &Cluster, tls: &[Option<Arc<Connector>>], on_connect: &OnConnect) -> Self {
         let servers = cluster
             .servers()
             .iter()
@@ -402,6 +412,7 @@ impl Pools {
                     id: server.id,
                     name: server.name.clone(),
                     address: configured.address.clone(),
+                    tls: tls.get(usize::from(server.id.0)).cloned().flatten(),
                     limits: config.pools.clone(),
                     pools: RwLock::default(),
                     permits: Arc::new(Semaphore::new(config.pools.max_per_server as usize)),

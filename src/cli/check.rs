@@ -1,12 +1,14 @@
 //! `pointsman check`: everything that is wrong with a configuration, at once; with `--connect` also the servers.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use super::load::ConfigArgs;
 use super::print;
 use crate::cluster::{Lag, Replication};
-use crate::config::{Config, ServerRole};
+use crate::config::{Config, Endpoint, ServerRole};
 use crate::monitor::probe_once;
+use crate::net::tls::Connector;
 
 /// `pointsman check`.
 #[derive(Debug, Clone, clap::Args)]
@@ -44,12 +46,22 @@ pub(super) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
 async fn servers(config: &Config) -> bool {
     let mut good = true;
     for server in &config.servers {
-        let line = match probe_once(server, config).await {
+        let host = match &server.address {
+            Endpoint::Tcp(address) => &*address.host,
+            Endpoint::Unix(_) => "localhost",
+        };
+        let probed = match Connector::new(&server.tls, host) {
+            Ok(tls) => probe_once(server, tls.map(Arc::new), config).await,
+            Err(error) => Err(error.to_string().into()),
+        };
+        let line = match probed {
             Err(reason) => {
                 good = false;
                 format!("{}: FAILED: {reason}", server.name)
             }
-            Ok(seen) => {
+            Ok((seen, tls)) => {
+                let tls =
+                    tls.map_or_else(|| "no TLS".to_owned(), |tls| format!("{} {}", tls.version.as_str(), tls.cipher));
                 let mut wrong = Vec::new();
                 match server.role {
                     ServerRole::Primary if seen.read_only => wrong.push("the primary is read_only"),
@@ -75,7 +87,12 @@ async fn servers(config: &Config) -> bool {
                     Lag::Unknown => String::new(),
                 };
                 let verdict = if wrong.is_empty() { "ok".to_owned() } else { format!("WRONG: {}", wrong.join("; ")) };
-                format!("{}: {verdict} ({}{lag}, answered in {} ms)", server.name, seen.version, seen.took.as_millis())
+                format!(
+                    "{}: {verdict} ({}, {tls}{lag}, answered in {} ms)",
+                    server.name,
+                    seen.version,
+                    seen.took.as_millis()
+                )
             }
         };
         print(&format!("{line}\n"));

@@ -31,8 +31,17 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     runtime()?.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
+        let mut hangup = signal(SignalKind::hangup()).context("SIGHUP")?;
         let proxy = app::start(loaded.config).await?;
-        wait(&mut terminate, &mut interrupt).await;
+        loop {
+            tokio::select! {
+                () = wait(&mut terminate, &mut interrupt) => break,
+                _ = hangup.recv() => {
+                    tracing::info!("SIGHUP: looking at the files of TLS; the configuration itself needs a restart");
+                    proxy.reload_certificates();
+                }
+            }
+        }
         tracing::info!(clients = proxy.shared().clients.len(), "shutting down: no new clients");
         let clean = proxy.drain(wait(&mut terminate, &mut interrupt)).await;
         if !clean {

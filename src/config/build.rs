@@ -8,6 +8,7 @@ use super::environment::Variables;
 use super::problem::Findings;
 use super::raw::{Block, Raw};
 use super::secrets;
+use super::tls;
 use super::units::Secret;
 use super::{
     AdminConfig, AuthPlugin, Config, Fallback, HttpConfig, LogConfig, LogFormat, MonitorConfig, PoolsConfig,
@@ -26,9 +27,11 @@ pub(super) fn build(raw: &Raw, variables: &impl Variables, findings: &mut Findin
     let routing = routing(raw.single("routing")?);
     let rules = rules(raw, findings);
     checks::check(raw, findings);
+    tls::check(raw, variables, findings);
     let routing = routing?;
     Some(Config {
         proxy: proxy(raw.single("proxy")?)?,
+        tls: tls::tls(raw.single("tls")?)?,
         admin: AdminConfig { listen: raw.single("admin")?.address("listen") },
         http: HttpConfig { listen: raw.single("http")?.address("listen") },
         log: log(raw.single("log")?)?,
@@ -88,6 +91,7 @@ fn servers(raw: &Raw, findings: &mut Findings) -> Vec<ServerConfig> {
             role,
             weight: block.number("weight").unwrap_or(1),
             pools: if role == ServerRole::Primary { Vec::new() } else { block.names("pools") },
+            tls: tls::server(block),
         });
     }
     servers

@@ -2,6 +2,7 @@
 //! and no environment: both are passed in.
 
 mod build;
+pub mod certificates;
 mod checks;
 mod environment;
 mod file;
@@ -12,6 +13,7 @@ pub mod schema;
 mod secrets;
 mod settings;
 mod summary;
+mod tls;
 mod units;
 mod values;
 
@@ -22,6 +24,7 @@ pub use environment::{CONFIG_NAME, LIST_NAMES, NoVariables, SANDBOX_NAME, SHORT_
 pub use parse::{Loaded, Source, parse};
 pub use problem::{Origin, Problem, Problems};
 pub use settings::{SECTIONS, section};
+pub use tls::{ClientCertificate, IdentityFiles, ServerTlsConfig, ServerTlsMode, TlsConfig, TlsMode};
 pub use units::{Address, Endpoint, Secret};
 
 /// Everything that can be configured. Cannot hold a bad value: see `parse`.
@@ -29,6 +32,8 @@ pub use units::{Address, Endpoint, Secret};
 pub struct Config {
     /// `[proxy]`: the side that clients see.
     pub proxy: ProxyConfig,
+    /// `[tls]`: TLS towards clients.
+    pub tls: TlsConfig,
     /// `[admin]`: reserved for the console.
     pub admin: AdminConfig,
     /// `[http]`: metrics and health.
@@ -135,6 +140,8 @@ pub struct ServerConfig {
     pub weight: u32,
     /// The replica pools it belongs to; default `["default"]`. Not allowed on the primary.
     pub pools: Vec<Arc<str>>,
+    /// TLS towards it.
+    pub tls: ServerTlsConfig,
 }
 
 /// What a server is configured to be.

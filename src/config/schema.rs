@@ -114,7 +114,7 @@ pub enum Kind {
     Functions,
     /// A password.
     Secret,
-    /// A file that holds a password.
+    /// A file.
     Path,
     /// An environment variable that holds a password.
     Variable,

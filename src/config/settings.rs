@@ -6,7 +6,7 @@ use super::schema::{Kind, Otherwise, Section, Setting};
 
 /// All sections, in the order of the documentation.
 pub static SECTIONS: &[Section] =
-    &[PROXY, ADMIN, HTTP, LOG, SERVERS, USERS, MONITOR, ROUTING, REPLICA_POOLS, RULES, POOLS];
+    &[PROXY, TLS, ADMIN, HTTP, LOG, SERVERS, USERS, MONITOR, ROUTING, REPLICA_POOLS, RULES, POOLS];
 
 /// The section called `name`.
 #[must_use]
@@ -138,6 +138,59 @@ const PROXY: Section = Section {
     ],
 };
 
+const TLS: Section = Section {
+    name: "tls",
+    list: false,
+    doc: "TLS towards clients, versions 1.2 and 1.3. TLS towards servers is set at each of them (`servers.tls`).",
+    sample: "",
+    settings: &[
+        setting(
+            "mode",
+            Kind::Choice(&["off", "optional", "required"]),
+            "\"optional\"",
+            "`optional`: clients may use TLS. Without a `certificate` it is offered as soon as the primary offers it, so that \
+             clients see what their server can do. `required`: a client without TLS gets error 3159 before its password is \
+             asked for; clients of a Unix socket are exempt.",
+        ),
+        unset(
+            "certificate",
+            Kind::Path,
+            "a self-signed certificate is made at every start, as servers do",
+            "\"/etc/pointsman/server.pem\"",
+            "The certificate in PEM, with the chain up to the authority that clients know. A self-signed one protects from \
+             those who listen, not from those who pose as pointsman.",
+        ),
+        unset(
+            "key",
+            Kind::Path,
+            "none; needed beside `certificate`",
+            "\"/etc/pointsman/server.key\"",
+            "The private key of `certificate` in PEM, not encrypted. Let nobody but pointsman's user read it.",
+        ),
+        unset(
+            "client_ca",
+            Kind::Path,
+            "none; needed if clients are asked for certificates",
+            "\"/etc/pointsman/clients-ca.pem\"",
+            "The authorities whose certificates of clients are good, in PEM.",
+        ),
+        setting(
+            "client_certificate",
+            Kind::Choice(&["none", "optional", "required"]),
+            "\"none\"",
+            "Whether clients are asked for a certificate. `optional`: one that is shown must be good. `required`: there must be \
+             one; `mode` must be `required`, too. The password is asked for in any case.",
+        ),
+        setting(
+            "reload_interval",
+            millis_or_zero(100, DAY, "at SIGHUP only"),
+            "\"1m\"",
+            "The files of this section and those of `servers.tls_*` are looked at so often, and at SIGHUP; changed ones serve \
+             from then on, and no connection ends. Files that are not good change nothing, and the log says why.",
+        ),
+    ],
+};
+
 const ADMIN: Section = Section {
     name: "admin",
     list: false,
@@ -222,6 +275,44 @@ const SERVERS: Section = Section {
             "[\"default\"]",
             "The replica pools it belongs to. A replica outside `default` gets only what rules and hints send to its pool. \
              Not allowed on the primary.",
+        ),
+        setting(
+            "tls",
+            Kind::Choice(&["off", "preferred", "required", "verify_ca", "verify_identity"]),
+            "\"preferred\"",
+            "TLS towards this server. `preferred`: if it offers it, whoever it is. `required`: always. `verify_ca`: and its \
+             certificate must be of an authority in `tls_ca`. `verify_identity`: and for its name. A server that speaks only \
+             versions before 1.2 needs `off`.",
+        ),
+        unset(
+            "tls_ca",
+            Kind::Path,
+            "none; needed to verify",
+            "\"/etc/pointsman/servers-ca.pem\"",
+            "The authorities of the server's certificate, in PEM. For public ones name the system's file, such as \
+             `/etc/ssl/certs/ca-certificates.crt`.",
+        ),
+        unset(
+            "tls_certificate",
+            Kind::Path,
+            "none",
+            "\"/etc/pointsman/client.pem\"",
+            "The certificate that pointsman shows the server, for accounts that `REQUIRE X509`.",
+        ),
+        unset(
+            "tls_key",
+            Kind::Path,
+            "none; needed beside `tls_certificate`",
+            "\"/etc/pointsman/client.key\"",
+            "The private key of `tls_certificate`.",
+        ),
+        unset(
+            "tls_server_name",
+            Kind::Text,
+            "the host of `address`",
+            "\"db2.example.com\"",
+            "The name that the server's certificate must be for, with `verify_identity`. Only the certificate's alternative \
+             names count, not its common name.",
         ),
     ],
 };

@@ -17,8 +17,9 @@ use tokio_util::task::TaskTracker;
 use crate::clock;
 use crate::cluster::{Cluster, Observation, Rules, Seen, ServerId};
 use crate::config::{Config, ServerConfig};
+use crate::net::tls::{Connector, Established};
 use crate::telemetry::Metrics;
-use probe::{Account, Probe};
+use probe::{Probe, account};
 
 /// The tasks that watch the servers; they end with the token that [`Monitor::start`] was given.
 #[derive(Debug)]
@@ -28,9 +29,10 @@ pub struct Monitor {
 
 impl Monitor {
     /// Starts one task per configured server in `tracker`. Each publishes into `cluster`, whose servers are those of
-    /// `config`, in its order. Needs a tokio runtime.
+    /// `config`, in its order, as is `tls`. Needs a tokio runtime.
     pub fn start(
         config: &Config,
+        tls: &[Option<Arc<Connector>>],
         cluster: Arc<ArcSwap<Cluster>>,
         metrics: Arc<Metrics>,
         stop: CancellationToken,
@@ -44,10 +46,10 @@ impl Monitor {
             generation: sender,
             publishing: Mutex::new(()),
         });
-        for (id, server) in (0..).zip(&config.servers) {
+        for (id, (server, tls)) in (0..).zip(config.servers.iter().zip(tls)) {
             let watcher = Watcher {
                 id: ServerId(id),
-                probe: Probe::new(Account::of(config), server),
+                probe: Probe::new(account(config), server, tls.clone(), config.monitor.timeout),
                 publisher: Arc::clone(&publisher),
                 interval: config.monitor.interval,
                 timeout: config.monitor.timeout,
@@ -70,11 +72,16 @@ impl Monitor {
 /// # Errors
 ///
 /// Why nothing was seen, in words.
-pub async fn probe_once(server: &ServerConfig, config: &Config) -> Result<Seen, Arc<str>> {
-    let mut probe = Probe::new(Account::of(config), server);
+pub async fn probe_once(
+    server: &ServerConfig,
+    tls: Option<Arc<Connector>>,
+    config: &Config,
+) -> Result<(Seen, Option<Established>), Arc<str>> {
+    let mut probe = Probe::new(account(config), server, tls, config.monitor.timeout);
     let seen = probe.observe(config.monitor.timeout).await;
+    let tls = probe.tls();
     probe.close().await;
-    seen
+    seen.map(|seen| (seen, tls))
 }
 
 /// Makes a new snapshot from each observation.

@@ -6,8 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mysql_async::{Row, Value};
-
+use crate::backend::Row;
 use crate::cluster::{Flavor, Lag, Replication};
 
 /// The statements that show replication.
@@ -69,15 +68,6 @@ pub(super) fn read_only(value: &str) -> bool {
     !(value == "0" || value.eq_ignore_ascii_case("OFF"))
 }
 
-/// A value as text; None: NULL, or none at all.
-pub(super) fn text(value: Option<&Value>) -> Option<String> {
-    match value? {
-        Value::NULL => None,
-        Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
-        other => Some(other.as_sql(true)),
-    }
-}
-
 /// One channel of replication, as its row says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Channel {
@@ -105,7 +95,7 @@ impl Thread {
 /// Replication, lag, and why it does not run, from the rows of a status. A server with several sources is as far
 /// behind as the worst of them.
 pub(super) fn read(rows: &[Row]) -> (Replication, Lag, Option<Arc<str>>) {
-    let channels: Vec<Channel> = rows.iter().map(|row| channel(&|names| column(row, names))).collect();
+    let channels: Vec<Channel> = rows.iter().map(|row| channel(&|names| row.named(names))).collect();
     judge(&channels)
 }
 
@@ -144,14 +134,6 @@ fn channel(column: &dyn Fn(&[&str]) -> Option<String>) -> Channel {
         sql: thread(&["Replica_SQL_Running", "Slave_SQL_Running"], &["Last_SQL_Errno"]),
         behind: column(&["Seconds_Behind_Source", "Seconds_Behind_Master"]).and_then(|seconds| seconds.parse().ok()),
     }
-}
-
-fn column(row: &Row, names: &[&str]) -> Option<String> {
-    let columns = row.columns_ref();
-    let index = names
-        .iter()
-        .find_map(|name| columns.iter().position(|column| column.name_ref().eq_ignore_ascii_case(name.as_bytes())))?;
-    text(row.as_ref(index))
 }
 
 #[cfg(test)]

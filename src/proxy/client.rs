@@ -30,6 +30,8 @@ pub(super) struct Client {
     pub(super) write_timeout: Duration,
     /// Whether it is noticed in mid-statement that it goes away: `proxy.kill_on_disconnect`.
     pub(super) watched: bool,
+    /// SHA-256 of the certificate that it was shown by TLS.
+    pub(super) certificate: Option<[u8; 32]>,
     /// Bytes of its commands.
     pub(super) bytes_in: u64,
     /// Bytes written to it.
@@ -48,6 +50,7 @@ impl Client {
             max_packet,
             write_timeout,
             watched: false,
+            certificate: None,
             bytes_in: 0,
             bytes_out: 0,
         }
@@ -122,6 +125,15 @@ impl Client {
     pub(super) async fn ok_with(&mut self, affected_rows: u64, status: Status, sequence: u8) -> io::Result<()> {
         let mut out = std::mem::take(&mut self.out);
         let ok = OkPacket { affected_rows, status, ..OkPacket::default() };
+        // Cannot fail: there is no session state in it.
+        let _ = ok.encode(&mut out, sequence, 0, None);
+        self.flush(out).await
+    }
+
+    /// Writes an OK of the proxy's own with a message.
+    pub(super) async fn ok_saying(&mut self, status: Status, info: &[u8], sequence: u8) -> io::Result<()> {
+        let mut out = std::mem::take(&mut self.out);
+        let ok = OkPacket { status, info, ..OkPacket::default() };
         // Cannot fail: there is no session state in it.
         let _ = ok.encode(&mut out, sequence, 0, None);
         self.flush(out).await

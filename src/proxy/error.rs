@@ -26,6 +26,7 @@ pub(super) enum SessionError {
 pub(super) fn refusal(error: &BackendError) -> ErrPacket {
     match error {
         BackendError::Connect { .. }
+        | BackendError::Tls { .. }
         | BackendError::ConnectTimeout { .. }
         | BackendError::Protocol { phase: Phase::NotSent, .. } => ErrPacket::new(
             2003,

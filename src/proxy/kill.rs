@@ -130,6 +130,7 @@ fn aside(shared: &Shared, account: &Account, server: ServerId) -> Option<Login> 
         server,
         name: pools.name().clone(),
         address: pools.address().clone(),
+        tls: pools.tls().cloned(),
         account: account.clone(),
         collation: 45,
         capabilities: Capabilities::default(),

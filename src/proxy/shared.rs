@@ -14,6 +14,7 @@ use crate::backend::{AccountId, Pools};
 use crate::clock;
 use crate::cluster::Cluster;
 use crate::config::Config;
+use crate::net::tls::{Acceptor, Offer};
 use crate::routing::Policy;
 use crate::session::Base;
 use crate::sql::Classifier;
@@ -42,6 +43,8 @@ pub struct Shared {
     pub keys: [u64; 2],
     /// For the full exchange of caching_sha2_password.
     pub rsa: KeyPair,
+    /// TLS towards clients; None: off.
+    pub tls: Option<Acceptor>,
     /// The clients connected now.
     pub clients: Clients,
     /// What their accounts may see and end of others.
@@ -77,6 +80,14 @@ impl Shared {
         let known = replicas.filter_map(|replica| self.pools.server(replica.id)?.capabilities());
         let common = Capabilities::common(std::iter::once(primary.capabilities).chain(known));
         Capabilities::OFFERED & common.with(Capabilities::PLUGIN_AUTH_LENENC)
+    }
+
+    /// What a client is offered of TLS that sees this greeting of the primary.
+    #[must_use]
+    pub fn tls_offer(&self, upstream: &Greeting) -> Option<Arc<Offer>> {
+        let acceptor = self.tls.as_ref()?;
+        let offered = !acceptor.follows_servers() || upstream.capabilities.contains(Capabilities::SSL);
+        offered.then(|| acceptor.offer())
     }
 
     /// A throttle for [`Self::told`]: ten lines of a kind in ten seconds.

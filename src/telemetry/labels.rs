@@ -85,6 +85,26 @@ labels! {
 }
 
 labels! {
+    /// A version of TLS.
+    TlsVersion {
+        /// 1.2.
+        V12 = "1.2",
+        /// 1.3.
+        V13 = "1.3",
+    }
+}
+
+labels! {
+    /// What came of looking at the files of TLS, when it was worth a word.
+    TlsReload {
+        /// They had changed, and serve now.
+        Changed = "changed",
+        /// They are not good, and those before serve on.
+        Failed = "failed",
+    }
+}
+
+labels! {
     /// Whose error a client got.
     Origin {
         /// A server's, forwarded.
@@ -123,11 +143,15 @@ labels! {
         Protocol = "protocol",
         /// The schema in the login could not be used.
         Schema = "schema",
+        /// The TLS handshake failed.
+        Tls = "tls",
+        /// The client came without TLS, which is required.
+        Insecure = "insecure",
     }
 }
 
 labels! {
-    /// Which peer broke the protocol.
+    /// Which peer: of those that broke the protocol, and of TLS.
     ProtocolSide {
         /// A client.
         Client = "client",
@@ -145,6 +169,8 @@ labels! {
         Network = "network",
         /// Not complete within `pools.connect_timeout`.
         Timeout = "timeout",
+        /// There was no TLS as `servers.tls` demands it.
+        Tls = "tls",
         /// The server refused the account.
         Denied = "denied",
         /// The server has too many connections (1040, 1203, 1226).

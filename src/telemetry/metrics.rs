@@ -8,10 +8,13 @@ use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
 };
 
-use super::labels::{ClientRefusal, ConnectResult, Kind, LoginFailure, Origin, ProtocolSide, RetryCause, TargetLabel};
+use super::labels::{
+    ClientRefusal, ConnectResult, Kind, LoginFailure, Origin, ProtocolSide, RetryCause, TargetLabel, TlsReload,
+};
 use super::pools::{PoolStatus, Pools};
 use super::process::Process;
 use super::statements::Statements;
+use super::tls::{Tls, handshake_labels};
 use crate::clock;
 use crate::cluster::{Lag, Replication, ServerId, ServerState};
 use crate::routing::RouteReason;
@@ -80,6 +83,7 @@ pub struct Metrics {
     shape_misses: IntCounter,
     pools: Pools,
     servers: Vec<PerServer>,
+    tls: Tls,
 }
 
 /// The series of one server.
@@ -186,7 +190,14 @@ impl Metrics {
                 .own(IntCounter::new("pointsman_shape_cache_misses_total", "Statements that had to be classified.")?)?,
             pools,
             servers: make.servers(servers)?,
+            tls: make.tls()?,
         })
+    }
+
+    /// Those of TLS.
+    #[must_use]
+    pub fn tls(&self) -> &Tls {
+        &self.tls
     }
 
     /// Counts a statement that is over.
@@ -386,6 +397,35 @@ impl Maker<'_> {
         let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
         let family = self.own(HistogramVec::new(options, &[label])?)?;
         Ok(values.iter().map(|value| family.with_label_values(&[*value])).collect())
+    }
+
+    fn tls(&self) -> prometheus::Result<Tls> {
+        let handshakes = self.counters(
+            "pointsman_tls_handshakes_total",
+            "TLS handshakes that succeeded, by whose connection, version, and whether an earlier session went on.",
+            &["side", "version", "resumed"],
+        )?;
+        let tls = Tls {
+            handshakes: handshake_labels().map(|labels| handshakes.with_label_values(&labels)).collect(),
+            failures: self.closed(
+                "pointsman_tls_failures_total",
+                "TLS handshakes that failed, by whose connection.",
+                "side",
+                ProtocolSide::ALL.iter().map(|side| side.as_str()),
+            )?,
+            reloads: self.closed(
+                "pointsman_tls_reloads_total",
+                "Looks at the files of TLS that found changed ones, or ones that are not good.",
+                "result",
+                TlsReload::ALL.iter().map(|result| result.as_str()),
+            )?,
+            expiry: self.own(Gauge::new(
+                "pointsman_tls_certificate_expiry_timestamp_seconds",
+                "When the certificate that clients see ends, in seconds since 1970; NaN: TLS is off.",
+            )?)?,
+        };
+        tls.expires(None);
+        Ok(tls)
     }
 
     fn servers(&self, servers: &[Arc<str>]) -> prometheus::Result<Vec<PerServer>> {

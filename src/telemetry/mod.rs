@@ -9,12 +9,14 @@ mod pools;
 mod process;
 mod statements;
 mod throttle;
+mod tls;
 
 pub use labels::{
     ClientRefusal, Command, ConnectResult, Kind, LoginFailure, Origin, ProtocolSide, RetryCause, TargetLabel,
-    kind_label,
+    TlsReload, TlsVersion, kind_label,
 };
 pub use logs::init;
 pub use metrics::{Metrics, Record};
 pub use pools::{PoolSample, PoolStatus};
 pub use throttle::{Throttle, Verdict};
+pub use tls::Tls;

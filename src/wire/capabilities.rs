@@ -124,8 +124,9 @@ flags! {
 }
 
 impl Capabilities {
-    /// What pointsman speaks to clients. Compression and TLS are not among it yet. CACHE_METADATA never will be: the server
-    /// counts what the clients of its own connections have seen, and connections here are shared.
+    /// What pointsman speaks to clients. Compression is not among it yet; TLS is beside it, where it is offered.
+    /// CACHE_METADATA never will be: the server counts what the clients of its own connections have seen, and connections
+    /// here are shared.
     pub const OFFERED: Self = Self(
         Self::LONG_PASSWORD.0
             | Self::FOUND_ROWS.0

@@ -93,6 +93,39 @@ impl Greeting {
     }
 }
 
+/// The length of an SSLRequest: a login up to the user's name.
+const SSL_REQUEST_LEN: usize = 32;
+
+/// Whether a client asks for TLS, if that was offered: a login that ends before the user's name. What follows it is TLS.
+/// [Page](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets_protocol_ssl_request.html).
+///
+/// # Errors
+/// When it asks and goes on in clear.
+pub fn is_ssl_request(payload: &[u8], offered: Capabilities) -> Result<bool, ProtocolError> {
+    let mut reader = Reader::new("SSL request", payload);
+    let basic = Capabilities::from_fields(reader.u32()?, 0) & offered;
+    if !basic.contains(Capabilities::SSL | Capabilities::PROTOCOL_41) {
+        return Ok(false);
+    }
+    if payload.len() != SSL_REQUEST_LEN {
+        return Err(reader.malformed("a login that asks for TLS and goes on without"));
+    }
+    Ok(true)
+}
+
+/// The payload of an SSLRequest, for a login of these capabilities and this collation.
+#[must_use]
+pub fn ssl_request(capabilities: Capabilities, max_packet: u32, collation: u16) -> BytesMut {
+    let mut out = BytesMut::with_capacity(SSL_REQUEST_LEN);
+    let (basic, extended) = capabilities.with(Capabilities::SSL).to_fields();
+    out.put_u32_le(basic);
+    out.put_u32_le(max_packet);
+    out.put_u8(collation.to_le_bytes()[0]);
+    out.put_slice(&[0; 19]);
+    out.put_u32_le(extended);
+    out
+}
+
 /// A client's login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HandshakeResponse {
@@ -336,6 +369,17 @@ mod tests {
         assert_eq!(read.capabilities, Capabilities::OFFERED.without(Capabilities::LONG_PASSWORD));
         let plain = HandshakeResponse::parse(&mariadb.encode(), Capabilities::OFFERED & Capabilities(0xFFFF_FFFF));
         assert!(!plain.unwrap().capabilities.contains(Capabilities::EXTENDED_METADATA));
+    }
+
+    #[test]
+    fn a_request_for_tls_is_just_the_front_of_a_login() {
+        let offered = Capabilities::OFFERED.with(Capabilities::SSL);
+        let request = ssl_request(Capabilities::OFFERED, 1 << 24, 45);
+        assert_eq!(is_ssl_request(&request, offered), Ok(true));
+        assert_eq!(is_ssl_request(&request, Capabilities::OFFERED), Ok(false), "it was not offered");
+        let longer = [&request[..], b"app\0"].concat();
+        assert!(is_ssl_request(&longer, offered).is_err(), "the user's name must not come in clear");
+        assert!(is_ssl_request(&request[..3], offered).is_err());
     }
 
     proptest! {

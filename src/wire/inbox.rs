@@ -149,6 +149,14 @@ impl Inbox {
         Ok(Some((header, self.split_scanned().freeze())))
     }
 
+    /// Takes out all bytes that are here, whatever protocol they are of.
+    #[must_use]
+    pub fn take_all(&mut self) -> BytesMut {
+        self.scanned = 0;
+        self.passing = 0;
+        std::mem::take(&mut self.buf)
+    }
+
     /// Bytes that are here, scanned or not.
     #[must_use]
     pub fn len(&self) -> usize {

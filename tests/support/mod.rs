@@ -5,6 +5,7 @@
 
 pub mod fake;
 pub mod raw;
+pub mod tls;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

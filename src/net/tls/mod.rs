@@ -1,8 +1,14 @@
 //! TLS by rustls, towards clients and servers. Knows nothing of MySQL: what is encrypted, and when it begins, is said by
 //! the callers.
 
+mod acceptor;
+mod connector;
+mod files;
 mod session;
 
+pub use acceptor::{Acceptor, Offer};
+pub use connector::Connector;
+pub use files::SetupError;
 pub(super) use session::Session;
 pub use session::{Established, Version};
 

@@ -5,6 +5,7 @@
 mod exchange;
 mod prime;
 mod prove;
+mod secure;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use super::error::{SessionError, protocol_refusal};
 use super::shared::Shared;
 use super::users::User;
 use crate::config::AuthPlugin;
+use crate::net::tls::Acceptor;
 use crate::session::Session;
 use crate::telemetry::LoginFailure;
 use crate::wire::auth::{CACHING_SHA2, NATIVE, NONCE_LEN, nonce};
@@ -76,24 +78,29 @@ pub(super) async fn log_in(
         AuthPlugin::Native => NATIVE,
         AuthPlugin::CachingSha2 => CACHING_SHA2,
     };
+    let offer = shared.tls_offer(&upstream);
+    let tls = if offer.is_some() { Capabilities::SSL } else { Capabilities::default() };
     let greeting = Greeting {
         version: shared.config.proxy.server_version.clone().unwrap_or_else(|| upstream.version.clone()),
         thread_id: handle.id,
         nonce,
-        capabilities: shared.common_capabilities(&upstream),
+        capabilities: shared.common_capabilities(&upstream) | tls,
         collation: upstream.collation,
         status: Status::AUTOCOMMIT,
         plugin: plugin.to_owned(),
     };
     let mut exchange = Exchange { shared, client, handle, sequence: 0 };
     exchange.write(&greeting.encode()).await?;
-    let packet = exchange.read().await?;
     let offered = greeting.capabilities.with(Capabilities::LONG_PASSWORD);
+    let packet = Box::pin(exchange.secure(offer.as_deref(), offered)).await?;
     let response = match HandshakeResponse::parse(&packet, offered) {
         Ok(response) => response,
         Err(error) => return Err(exchange.malformed(error).await),
     };
     exchange.client.capabilities = response.capabilities;
+    if shared.tls.as_ref().is_some_and(Acceptor::is_required) && !exchange.client.stream.is_secure() {
+        return Err(exchange.insecure().await?);
+    }
     exchange.finish(response, plugin, nonce).await
 }
 
@@ -140,6 +147,7 @@ impl Exchange<'_> {
         let proof = self.prove(&claim, &response, plugin, nonce).await?;
         // An account that must not be used on this stream is as good as one whose password is wrong, as with servers.
         let tls = |user: &Arc<User>| !user.require_tls || self.client.stream.is_secure();
+        let binding = self.binding(&proof, &response);
         let Some(user) = proof.user.filter(tls) else {
             let label = if claim.is_known() { LoginFailure::WrongPassword } else { LoginFailure::UnknownUser };
             return Err(self.deny(&name, proof.used_password, label).await?);
@@ -169,7 +177,10 @@ impl Exchange<'_> {
             session.learn(base);
         }
         let sequence = self.sequence;
-        self.client.ok(session.status(), sequence).await?;
+        match binding {
+            Some(binding) => self.client.ok_saying(session.status(), &binding, sequence).await?,
+            None => self.client.ok(session.status(), sequence).await?,
+        }
         Ok(LoggedIn { session, user: guard, collation: response.collation, nonce })
     }
 }

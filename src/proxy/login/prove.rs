@@ -24,6 +24,8 @@ pub(super) struct Proof {
     pub(super) user: Option<std::sync::Arc<User>>,
     /// Whether it used a password at all.
     pub(super) used_password: bool,
+    /// The nonce that it answered by `mysql_native_password`; None: another method.
+    pub(super) native_nonce: Option<[u8; NONCE_LEN]>,
 }
 
 impl Exchange<'_> {
@@ -40,7 +42,11 @@ impl Exchange<'_> {
         // Where a text is ended by a NUL, the empty password is just that.
         let empty = proof.is_empty() || (answer.method != NATIVE && **proof == [0]);
         if empty {
-            return Ok(Proof { user: claim.by_password(&Password::default()), used_password: false });
+            return Ok(Proof {
+                user: claim.by_password(&Password::default()),
+                used_password: false,
+                native_nonce: None,
+            });
         }
         let user = match answer.method {
             NATIVE => claim.by_native(&answer.nonce, proof),
@@ -57,7 +63,8 @@ impl Exchange<'_> {
             },
             _ => self.full(claim, caching_sha2::REQUEST_SHA256_KEY, answer.proof.to_vec(), &answer.nonce).await?,
         };
-        Ok(Proof { user, used_password: true })
+        let native_nonce = (answer.method == NATIVE).then_some(answer.nonce);
+        Ok(Proof { user, used_password: true, native_nonce })
     }
 
     /// The client's first proof by a method that can be served.
@@ -75,7 +82,11 @@ impl Exchange<'_> {
             Some(CLEAR) if secure => Some(CLEAR),
             Some(_) => None,
         };
-        if let Some(method) = method {
+        // A client that does not know the greeting's method (MySQL 9 of native) names its own with nothing in it, and waits
+        // to be asked.
+        let waits = method == Some(CACHING_SHA2) && plugin != CACHING_SHA2 && response.auth_response.is_empty();
+        let plugin = if waits { CACHING_SHA2 } else { plugin };
+        if let Some(method) = method.filter(|_| !waits) {
             return Ok(Answer { method, nonce, proof: response.auth_response.clone().into() });
         }
         if !response.capabilities.contains(Capabilities::PLUGIN_AUTH) {

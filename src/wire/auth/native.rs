@@ -3,7 +3,7 @@
 //! Who knows the stored hash and sees one proof has SHA1(password), which is all that a login needs: the scheme's
 //! weakness, and what lets a proxy log in without the password.
 
-use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY as SHA1, digest};
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY as SHA1, SHA256, digest};
 use zeroize::Zeroizing;
 
 use super::{same, xor};
@@ -39,10 +39,16 @@ impl NativeKey {
         Self(Zeroizing::new(sha1(password)))
     }
 
+    /// What servers store of it.
+    #[must_use]
+    pub fn stored(&self) -> NativeHash {
+        NativeHash(sha1(&*self.0))
+    }
+
     /// What a client sends to prove that it has it.
     #[must_use]
     pub fn scramble(&self, nonce: &[u8]) -> Vec<u8> {
-        let salted = NativeHash(sha1(&*self.0)).salted(nonce);
+        let salted = self.stored().salted(nonce);
         xor::<20>(&*self.0, &salted).to_vec()
     }
 }
@@ -65,6 +71,16 @@ impl NativeHash {
     #[must_use]
     pub const fn decoy(random: [u8; 20]) -> Self {
         Self(random)
+    }
+
+    /// What proves to a client who a server is whose certificate it cannot verify: a byte 1, and in hexadecimal digits
+    /// `SHA256(stored hash, nonce, fingerprint)`, where the fingerprint is SHA-256 of the certificate (MariaDB 11.4 and
+    /// later; `run_plugin_auth` of Connector/C is what verifies it).
+    #[must_use]
+    pub fn binding(&self, nonce: &[u8], fingerprint: &[u8; 32]) -> Vec<u8> {
+        let digest = digest(&SHA256, &[&self.0, nonce, fingerprint].concat());
+        let digits = digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect::<String>();
+        [&[1], digits.as_bytes()].concat()
     }
 
     fn salted(&self, nonce: &[u8]) -> [u8; 20] {

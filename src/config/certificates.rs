@@ -1,0 +1,126 @@
+//! Certificates, keys and authorities as PEM texts have them. Whoever reads the files (the check of a configuration, the
+//! start, a reload) has the same judgement and the same words.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::sign::CertifiedKey;
+use rustls::{Error, InconsistentKeys, RootCertStore};
+
+/// Which of two files is wrong, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdentityError {
+    /// The certificate's.
+    Certificate(String),
+    /// The key's; also when it is not the certificate's.
+    Key(String),
+}
+
+impl IdentityError {
+    /// How.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Certificate(reason) | Self::Key(reason) => reason,
+        }
+    }
+}
+
+/// The cryptography under TLS, here and everywhere.
+#[must_use]
+pub fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match all {
+        Ok(all) if all.is_empty() => Err("it holds no certificate (PEM, `-----BEGIN CERTIFICATE-----`)".to_owned()),
+        Ok(all) => Ok(all),
+        Err(error) => Err(format!("it is not PEM: {error}")),
+    }
+}
+
+/// A certificate with its chain, and its key.
+///
+/// # Errors
+/// When one of them cannot be read, or they do not belong together.
+pub fn identity(certificate: &[u8], key: &[u8]) -> Result<CertifiedKey, IdentityError> {
+    let chain = certificates(certificate).map_err(IdentityError::Certificate)?;
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| {
+        IdentityError::Key(match error {
+            rustls::pki_types::pem::Error::NoItemsFound => {
+                "it holds no private key in clear (PEM; one that is encrypted cannot be used)".to_owned()
+            }
+            error => format!("it is not PEM: {error}"),
+        })
+    })?;
+    CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
+        Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+            IdentityError::Key("it is not the key of the certificate".to_owned())
+        }
+        Error::InvalidCertificate(error) => IdentityError::Certificate(format!("it cannot be used: {error}")),
+        error => IdentityError::Key(format!("it cannot be used: {error}")),
+    })
+}
+
+/// The authorities that certificates are verified against.
+///
+/// # Errors
+/// When there is none, or one cannot be read.
+pub fn authorities(pem: &[u8]) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(pem)? {
+        roots.add(certificate).map_err(|error| format!("an authority in it cannot be used: {error}"))?;
+    }
+    Ok(roots)
+}
+
+/// When a certificate ends; None: it says no time that can be told.
+#[must_use]
+pub fn expiry(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
+    let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    let seconds = u64::try_from(parsed.validity().not_after.timestamp()).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
+/// A name that a server's certificate can be for: a host's, or an address.
+#[must_use]
+pub fn server_name(text: &str) -> Option<ServerName<'static>> {
+    ServerName::try_from(text).ok().map(|name| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_told_of_the_right_file() {
+        let made = rcgen::generate_simple_self_signed(["db".to_owned()]).unwrap();
+        let other = rcgen::generate_simple_self_signed(["db".to_owned()]).unwrap();
+        let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        let good = identity(certificate.as_bytes(), key.as_bytes()).unwrap();
+        assert!(expiry(good.end_entity_cert().unwrap()).is_some());
+        let table: [(&str, &str, &str); 4] = [
+            ("", &key, "no certificate"),
+            ("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n", &key, "not PEM"),
+            (&certificate, &certificate, "no private key"),
+            (&certificate, &other.signing_key.serialize_pem(), "not the key of the certificate"),
+        ];
+        for (certificate, key, reason) in table {
+            let error = identity(certificate.as_bytes(), key.as_bytes()).unwrap_err();
+            assert!(error.reason().contains(reason), "{error:?}");
+        }
+        assert_eq!(authorities(certificate.as_bytes()).unwrap().len(), 1);
+        assert!(authorities(key.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn names_and_addresses_name_servers() {
+        assert!(server_name("db1.internal").is_some() && server_name("10.0.0.1").is_some());
+        assert!(server_name("::1").is_some() && server_name("a b").is_none());
+    }
+}
