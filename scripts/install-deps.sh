@@ -3,7 +3,7 @@
 #
 #   scripts/install-deps.sh build    a C compiler, for cargo build
 #   scripts/install-deps.sh demo     and the MariaDB server programs, which the demo runs privately
-#   scripts/install-deps.sh test     and PHP, Python and Node with their MySQL drivers, and MySQL itself
+#   scripts/install-deps.sh test     and PHP, Python, Node, Ruby, Java, C and Rust with their MySQL drivers, and MySQL itself
 #   scripts/install-deps.sh bench    and sysbench and HAProxy
 #   scripts/install-deps.sh --dry-run GROUP    only says what it would do
 #
@@ -67,6 +67,20 @@ test_tools() {
   if [ ! -e /usr/share/php/Illuminate/Database/autoload.php ]; then optional="$optional php-illuminate-database"; fi
   want nodejs node
   want npm npm
+  # Connector/C, which mysqlclient is built with, too. Python's headers are those of the python3 that is used.
+  want "libmariadb-dev pkg-config" mariadb_config pkg-config
+  if ! python_headers; then packages="$packages python3-dev"; fi
+  if ! have ruby || ! ruby -e "require 'mysql2'; require 'active_record'" 2> /dev/null; then
+    packages="$packages ruby-mysql2 ruby-activerecord"
+  fi
+  # The compiler too: Java runs the source file.
+  want default-jdk-headless javac
+  [ -e /usr/share/java/mariadb-java-client.jar ] || packages="$packages libmariadb-java"
+}
+
+python_headers() {
+  have python3 && python3 -c 'import os, sys, sysconfig
+sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")))'
 }
 
 bench() { demo; want sysbench sysbench; want haproxy haproxy; }
@@ -149,15 +163,22 @@ install_drivers() {
   node=$clients/node
   wanted=$here/tests/clients/node/package-lock.json
   if cmp -s "$wanted" "$node/installed.json"; then
-    say "the driver for Node is here"
+    say "the drivers for Node are here"
   elif [ -n "$dry" ]; then
-    say "would install the driver for Node into $node"
+    say "would install the drivers for Node into $node"
   else
-    say "installing the driver for Node into $node"
+    say "installing the drivers for Node into $node"
     mkdir -p "$node"
     cp "$here/tests/clients/node/package.json" "$wanted" "$node"
     npm ci --silent --no-audit --no-fund --prefix "$node"
     cp "$wanted" "$node/installed.json"
+  fi
+  rust=$clients/rust
+  if [ -n "$dry" ]; then
+    say "would build the client of sqlx in $rust"
+  else
+    say "building the client of sqlx in $rust"
+    CARGO_TARGET_DIR=$rust cargo build --quiet --locked --manifest-path "$here/tests/clients/rust/Cargo.toml"
   fi
 }
 

@@ -9,227 +9,86 @@ mod support;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, OptsBuilder, Row, TxOpts, from_row};
-use pointsman::clock;
+use pointsman::cluster::Flavor;
 use pointsman::sandbox::APP;
-use support::Stage;
-use tokio::process::Command;
+use support::clients::{
+    CONFIG, Client, ONE_PAGE, PAGE, SCHEMA, STICKY, command, compare, compare_with, difference, installed, missing,
+    python, scripts, set_up, stage, works,
+};
 
-const SETUP: &str = include_str!("clients/setup.sql");
-const SCHEMA: &str = "shop";
-/// Far more than any client needs: one that hangs shall not hang the tests.
-const LIMIT: Duration = Duration::from_secs(60);
-/// Reads after a write of the session stay on the primary for the whole run, so that nothing depends on the replica's
-/// speed.
-const CONFIG: &str = "[routing]\nconsistency='sticky=60s'\nmax_lag='10s'\n";
+on_both!(
+    the_command_line,
+    php_pdo,
+    php_mysqli,
+    laravels_query_builder,
+    pymysql,
+    mysqlclient,
+    connector_python,
+    asyncmy,
+    django,
+    sqlalchemy,
+    node_mysql2,
+    node_mariadb,
+    connector_c,
+    connector_j,
+    ruby_mysql2,
+    active_record,
+    sqlx,
+    mysql_async_of_rust,
+    rights_that_are_taken_away_are_gone,
+);
 
-/// One client: a program and what comes before host, port, user, password and schema.
-struct Client {
-    name: &'static str,
-    program: PathBuf,
-    arguments: Vec<String>,
-    /// Parts of statements that must have run on the replica only.
-    on_replica: &'static [&'static str],
-    /// Parts of statements that must have run on the primary only.
-    on_primary: &'static [&'static str],
-}
-
-const PAGE: &[&str] = &["'before' AS phase, o.id", "'before' AS phase, COUNT(*)", "'before' AS phase, orders.*"];
-const CHECKOUT: &[&str] = &[
-    "FOR UPDATE",
-    "UPDATE products SET stock",
-    "INSERT INTO orders",
-    "INSERT INTO items",
-    "LAST_INSERT_ID()",
-    "'bought' AS phase",
-    "'returned' AS phase",
-    "INSERT INTO imports",
-    "LOAD DATA LOCAL",
-];
-
-impl Client {
-    fn new(name: &'static str, program: impl Into<PathBuf>, script: &str, mode: &str) -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(script);
-        let program = program.into();
-        let mut arguments = vec![script.to_str().unwrap().to_owned(), mode.to_owned()];
-        if program == Path::new("php") {
-            // php.ini of Debian forbids it for mysqli.
-            arguments.splice(0..0, ["-d".to_owned(), "mysqli.allow_local_infile=1".to_owned()]);
-        }
-        Self { name, program, arguments, on_replica: PAGE, on_primary: CHECKOUT }
-    }
-
-    /// What it prints, working against this address.
-    async fn transcript(&self, address: SocketAddr, way: &str) -> Result<String, String> {
-        let output = Command::new(&self.program)
-            .args(&self.arguments)
-            .args([address.ip().to_string(), address.port().to_string()])
-            .args([APP.user, APP.password, SCHEMA])
-            .env("CLIENTS_NODE", installed("node"))
-            .env("PYTHONIOENCODING", "utf-8")
-            .env("PYTHONWARNINGS", "ignore")
-            .kill_on_drop(true)
-            .output();
-        let output = tokio::time::timeout(LIMIT, output).await;
-        let Ok(output) = output else { return Err(format!("{}, {way}, hangs", self.name)) };
-        let output = output.unwrap();
-        let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        if !output.status.success() || !complained.is_empty() {
-            let tail = last_lines(&said);
-            return Err(format!("{}, {way}: {}\n{complained}\nafter: {tail}", self.name, output.status));
-        }
-        Ok(said.into_owned())
-    }
-}
-
-fn last_lines(text: &str) -> String {
-    let lines: Vec<_> = text.lines().map(|line| line.chars().take(300).collect::<String>()).collect();
-    lines[lines.len().saturating_sub(3)..].join("\n")
-}
-
-/// The folder of what scripts/install-deps.sh installs for a language.
-fn installed(language: &str) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
-    target.join("clients").join(language)
-}
-
-/// Whether `program` with these arguments succeeds, which tells whether a client is installed.
-async fn works(program: impl AsRef<Path>, arguments: &[&str]) -> bool {
-    let mut command = Command::new(program.as_ref());
-    command.args(arguments).env("CLIENTS_NODE", installed("node"));
-    command.output().await.is_ok_and(|output| output.status.success())
-}
-
-/// Says why a client is skipped; where CI is set, a skip would hide that nothing was tested.
-fn missing(client: &str, remedy: &str) {
-    assert!(std::env::var_os("CI").is_none(), "{client} is not installed, and CI is set: {remedy}");
-    eprintln!("skipped: {client} is not installed: {remedy}");
-}
-
-/// The schema as every client finds it, on all servers.
-async fn set_up(stage: &Stage) {
-    let mut root = stage.servers.primary().root().await.unwrap();
-    root.query_drop("SET NAMES utf8mb4").await.unwrap();
-    let text: String = SETUP.lines().filter(|line| !line.starts_with("--")).map(|line| format!("{line}\n")).collect();
-    for statement in text.split(";\n").map(str::trim).filter(|statement| !statement.is_empty()) {
-        root.query_drop(statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
-    }
-    root.disconnect().await.unwrap();
-    stage.servers.catch_up().await.unwrap();
-    for server in stage.servers.servers() {
-        server.forget_queries().unwrap();
-    }
-}
-
-/// The first lines that differ, from shortly before the place where they do.
-fn difference(name: &str, direct: &str, proxied: &str) -> Option<String> {
-    if direct == proxied {
-        return None;
-    }
-    let differing = direct.lines().zip(proxied.lines()).enumerate().filter(|(_, (one, other))| one != other);
-    let shown: Vec<_> = differing
-        .take(3)
-        .map(|(number, (one, other))| {
-            let same = one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count();
-            let part = |line: &str| line.chars().skip(same.saturating_sub(60)).take(160).collect::<String>();
-            format!("line {}, character {same}:\n  direct:  {}\n  proxied: {}", number + 1, part(one), part(other))
-        })
-        .collect();
-    let lengths = format!("{} lines directly, {} proxied", direct.lines().count(), proxied.lines().count());
-    Some(format!("{name}: {lengths}\n{}", shown.join("\n")))
-}
-
-/// Runs each client both ways and compares.
-async fn compare(clients: Vec<Client>) {
-    if clients.is_empty() {
-        return;
-    }
-    let Some(stage) = support::stage(1, CONFIG).await else { return };
-    let mut problems = Vec::new();
-    for client in &clients {
-        let began = clock::now();
-        set_up(&stage).await;
-        let direct = client.transcript(stage.servers.primary().address(), "direct").await;
-        let directly = began.elapsed();
-        set_up(&stage).await;
-        let proxied = client.transcript(stage.listen(), "proxied").await;
-        let (direct, proxied) = match (direct, proxied) {
-            (Ok(direct), Ok(proxied)) => (direct, proxied),
-            (direct, proxied) => {
-                problems.extend(direct.err());
-                problems.extend(proxied.err());
-                continue;
-            }
-        };
-        eprintln!("{}: {} bytes; direct {directly:?}, both {:?}", client.name, direct.len(), began.elapsed());
-        assert!(direct.len() > 1000, "{} saw next to nothing: {direct}", client.name);
-        problems.extend(difference(client.name, &direct, &proxied));
-        for (parts, wanted) in [(client.on_replica, "replica1"), (client.on_primary, "primary")] {
-            for part in parts {
-                let on = stage.ran_on(part);
-                if !on.is_empty() && on != [wanted] {
-                    problems.push(format!("{}: {part} ran on {on:?}, not on {wanted}", client.name));
-                }
-                if on.is_empty() && wanted == "replica1" {
-                    problems.push(format!("{}: {part} ran nowhere", client.name));
-                }
-            }
-        }
-    }
-    // Every client did its page before its first write: the counters must agree with the logs.
-    let reads = stage.metric("pointsman_statements_total", &["target=\"replica\"", "reason=\"read\""]).await;
-    if reads < 1.0 {
-        problems.push(format!("{reads} reads ran on the replica, by the metrics"));
-    }
-    assert!(problems.is_empty(), "\n{}", problems.join("\n"));
-    stage.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_mariadb_command_line() {
+async fn the_command_line(flavor: Flavor) {
     if !works("mariadb", &["--version"]).await || !works("mariadb-dump", &["--version"]).await {
         return missing("mariadb", "scripts/install-deps.sh test");
     }
-    let dump = Client { on_replica: &[], ..Client::new("mariadb-dump", "sh", "shell/scenario.sh", "dump") };
-    compare(vec![
-        Client::new("mariadb", "sh", "shell/scenario.sh", "batch"),
-        Client::new("mariadb --quick", "sh", "shell/scenario.sh", "quick"),
-        dump,
-    ])
+    let (name, mode) = if flavor == Flavor::MySql { ("mysqldump", "mysqldump") } else { ("mariadb-dump", "dump") };
+    let dump = Client { on_replica: &[], ..Client::new(name, "sh", "shell/scenario.sh", mode) };
+    compare_with(
+        flavor,
+        STICKY,
+        vec![
+            Client::new("mariadb", "sh", "shell/scenario.sh", "batch"),
+            Client::new("mariadb --quick", "sh", "shell/scenario.sh", "quick"),
+            dump,
+        ],
+    )
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn php_pdo() {
+async fn php_pdo(flavor: Flavor) {
     if !works("php", &["-r", "exit(extension_loaded('pdo_mysql') ? 0 : 1);"]).await {
         return missing("PHP's PDO for MySQL", "scripts/install-deps.sh test");
     }
-    compare(vec![
-        Client::new("PDO, native prepares", "php", "php/pdo.php", "native"),
-        Client::new("PDO, emulated prepares", "php", "php/pdo.php", "emulated"),
-        Client::new("PDO, opened as by Laravel", "php", "php/pdo.php", "laravel"),
-    ])
+    compare(
+        flavor,
+        vec![
+            Client::new("PDO, native prepares", "php", "php/pdo.php", "native"),
+            Client::new("PDO, emulated prepares", "php", "php/pdo.php", "emulated"),
+            Client::new("PDO, opened as by Laravel", "php", "php/pdo.php", "laravel"),
+        ],
+    )
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn php_mysqli() {
+async fn php_mysqli(flavor: Flavor) {
     if !works("php", &["-r", "exit(function_exists('mysqli_execute_query') ? 0 : 1);"]).await {
         return missing("PHP's mysqli (8.2 or later)", "scripts/install-deps.sh test");
     }
-    compare(vec![
-        Client::new("mysqli, text", "php", "php/mysqli.php", "text"),
-        Client::new("mysqli, prepared", "php", "php/mysqli.php", "prepared"),
-    ])
+    compare(
+        flavor,
+        vec![
+            Client::new("mysqli, text", "php", "php/mysqli.php", "text"),
+            Client::new("mysqli, prepared", "php", "php/mysqli.php", "prepared"),
+        ],
+    )
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn laravels_query_builder() {
+async fn laravels_query_builder(flavor: Flavor) {
     let there = "exit(is_file('/usr/share/php/Illuminate/Database/autoload.php') ? 0 : 1);";
     if !works("php", &["-r", there]).await {
         return missing("Illuminate", "scripts/install-deps.sh test");
@@ -239,41 +98,160 @@ async fn laravels_query_builder() {
         on_primary: &["for update", "update `products`", "insert into `orders`", "insert into `items`", "'bought' as"],
         ..Client::new(name, "php", "php/illuminate.php", mode)
     };
-    compare(vec![builder("Illuminate", "one"), builder("Illuminate, read and write connections", "split")]).await;
+    compare(flavor, vec![builder("Illuminate", "one"), builder("Illuminate, read and write connections", "split")])
+        .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn python_drivers() {
+async fn pymysql(flavor: Flavor) {
+    compare(flavor, with_python("PyMySQL", "pymysql", "python/scenario.py", "pymysql").await).await;
+}
+
+async fn mysqlclient(flavor: Flavor) {
+    compare(flavor, with_python("mysqlclient", "MySQLdb", "python/scenario.py", "mysqlclient").await).await;
+}
+
+async fn connector_python(flavor: Flavor) {
+    let mut clients = with_python("Connector/Python", "mysql.connector", "python/scenario.py", "connector").await;
+    let name = "Connector/Python, prepared";
+    clients.extend(with_python(name, "mysql.connector", "python/scenario.py", "connector-prepared").await);
+    let name = "Connector/Python, its C extension";
+    clients.extend(with_python(name, "_mysql_connector", "python/scenario.py", "connector-c").await);
+    compare(flavor, clients).await;
+}
+
+async fn asyncmy(flavor: Flavor) {
+    compare(flavor, with_python("asyncmy", "asyncmy", "python/asyncmy_client.py", "asyncmy").await).await;
+}
+
+async fn django(flavor: Flavor) {
+    compare(flavor, framework("Django", "django", "python/django_client.py", "mysqlclient").await).await;
+}
+
+async fn sqlalchemy(flavor: Flavor) {
     let mut clients = Vec::new();
-    let own = installed("python").join("bin/python3");
-    for (name, module, mode) in [
-        ("PyMySQL", "pymysql", "pymysql"),
-        ("MySQL Connector/Python", "mysql.connector", "connector"),
-        ("MySQL Connector/Python, prepared", "mysql.connector", "connector-prepared"),
+    for (name, driver) in [
+        ("SQLAlchemy on mysqlclient", "mysqldb"),
+        ("SQLAlchemy on PyMySQL", "pymysql"),
+        ("SQLAlchemy on Connector/Python", "mysqlconnector"),
     ] {
-        let import = format!("import {module}");
-        let import = ["-c", import.as_str()];
-        if works(&own, &import).await {
-            clients.push(Client::new(name, &own, "python/scenario.py", mode));
-        } else if works("python3", &import).await {
-            clients.push(Client::new(name, "python3", "python/scenario.py", mode));
-        } else {
-            missing(name, "scripts/install-deps.sh test");
-        }
+        clients.extend(framework(name, "sqlalchemy", "python/sqlalchemy_client.py", driver).await);
     }
-    compare(clients).await;
+    compare(flavor, clients).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn node_mysql2() {
+/// One that writes its own statements: of the page it reads one.
+async fn framework(name: &'static str, module: &str, script: &str, mode: &str) -> Vec<Client> {
+    let clients = with_python(name, module, script, mode).await;
+    clients.into_iter().map(|client| Client { on_replica: ONE_PAGE, on_primary: &["FOR UPDATE"], ..client }).collect()
+}
+
+/// A client in Python that needs `module`, if that is here.
+async fn with_python(name: &'static str, module: &str, script: &str, mode: &str) -> Vec<Client> {
+    if works(python(), &["-c", &format!("import {module}")]).await {
+        return vec![Client::new(name, python(), script, mode)];
+    }
+    missing(name, "scripts/install-deps.sh test");
+    Vec::new()
+}
+
+async fn node_mysql2(flavor: Flavor) {
     if !works("node", &["-e", "require(process.env.CLIENTS_NODE + '/node_modules/mysql2')"]).await {
         return missing("mysql2 for Node", "scripts/install-deps.sh test");
     }
-    compare(vec![
-        Client::new("mysql2, query", "node", "node/scenario.cjs", "query"),
-        Client::new("mysql2, execute", "node", "node/scenario.cjs", "execute"),
-    ])
+    compare(
+        flavor,
+        vec![
+            Client::new("mysql2, query", "node", "node/scenario.cjs", "query"),
+            Client::new("mysql2, execute", "node", "node/scenario.cjs", "execute"),
+        ],
+    )
     .await;
+}
+
+async fn node_mariadb(flavor: Flavor) {
+    if !works("node", &["-e", "require(process.env.CLIENTS_NODE + '/node_modules/mariadb/package.json')"]).await {
+        return missing("mariadb for Node", "scripts/install-deps.sh test");
+    }
+    compare(
+        flavor,
+        vec![
+            Client::new("mariadb for Node, query", "node", "node/mariadb.cjs", "query"),
+            Client::new("mariadb for Node, execute", "node", "node/mariadb.cjs", "execute"),
+        ],
+    )
+    .await;
+}
+
+/// A program in C, compiled here.
+async fn connector_c(flavor: Flavor) {
+    if !works("mariadb_config", &["--libs"]).await || !works("cc", &["--version"]).await {
+        return missing("Connector/C (libmariadb-dev)", "scripts/install-deps.sh test");
+    }
+    let folder = installed("c");
+    std::fs::create_dir_all(&folder).unwrap();
+    // Not one file for both: the tests run side by side.
+    let program = folder.join(format!("{flavor:?}"));
+    let build = r#"cc -O1 "$1" -o "$2" $(mariadb_config --cflags --libs)"#;
+    let source = scripts().join("c/scenario.c");
+    let (source, made) = (source.to_str().unwrap(), program.to_str().unwrap());
+    let built = command("sh").args(["-c", build, "sh", source, made]).output().await.unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    // One command with the parameters of many rows: only MariaDB has it.
+    let mode = if flavor == Flavor::MySql { "plain" } else { "bulk" };
+    compare(flavor, vec![own("Connector/C", program, &[mode])]).await;
+}
+
+/// MariaDB's Connector/J; Java runs the source file.
+async fn connector_j(flavor: Flavor) {
+    let jar = "/usr/share/java/mariadb-java-client.jar";
+    if !works("java", &["--version"]).await || !Path::new(jar).exists() {
+        return missing("Connector/J (libmariadb-java)", "scripts/install-deps.sh test");
+    }
+    let source = scripts().join("java/Scenario.java");
+    let source = source.to_str().unwrap();
+    compare(
+        flavor,
+        vec![
+            own("Connector/J", "java", &["-Dfile.encoding=UTF-8", "-cp", jar, source, "text"]),
+            own("Connector/J, server prepares", "java", &["-Dfile.encoding=UTF-8", "-cp", jar, source, "prepared"]),
+        ],
+    )
+    .await;
+}
+
+async fn ruby_mysql2(flavor: Flavor) {
+    if !works("ruby", &["-e", "require 'mysql2'"]).await {
+        return missing("mysql2 for Ruby", "scripts/install-deps.sh test");
+    }
+    compare(flavor, vec![Client::new("mysql2 for Ruby", "ruby", "ruby/scenario.rb", "mysql2")]).await;
+}
+
+async fn active_record(flavor: Flavor) {
+    if !works("ruby", &["-e", "require 'active_record'; require 'mysql2'"]).await {
+        return missing("ActiveRecord", "scripts/install-deps.sh test");
+    }
+    let client = Client::new("ActiveRecord", "ruby", "ruby/scenario.rb", "activerecord");
+    compare(flavor, vec![Client { on_replica: ONE_PAGE, on_primary: &["FOR UPDATE"], ..client }]).await;
+}
+
+async fn sqlx(flavor: Flavor) {
+    let program = installed("rust").join("debug/pointsman-clients");
+    if !program.exists() {
+        return missing("sqlx", "scripts/install-deps.sh test");
+    }
+    compare(flavor, vec![own("sqlx", program, &["sqlx"])]).await;
+}
+
+/// A program that is no script of an interpreter; of the page it reads one.
+fn own(name: &'static str, program: impl Into<PathBuf>, arguments: &[&str]) -> Client {
+    let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    Client {
+        name,
+        program: program.into(),
+        arguments,
+        on_replica: ONE_PAGE,
+        on_primary: &["FOR UPDATE", "INSERT INTO orders"],
+    }
 }
 
 /// What mysql_async sees of the scenario, one line a step.
@@ -340,9 +318,8 @@ async fn with_mysql_async(address: SocketAddr) -> Result<String, mysql_async::Er
     Ok(said)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn mysql_async_of_rust() {
-    let Some(stage) = support::stage(1, CONFIG).await else { return };
+async fn mysql_async_of_rust(flavor: Flavor) {
+    let Some(stage) = stage(flavor, CONFIG).await else { return };
     set_up(&stage).await;
     let direct = with_mysql_async(stage.servers.primary().address()).await.unwrap();
     set_up(&stage).await;
@@ -358,9 +335,8 @@ async fn mysql_async_of_rust() {
 }
 
 /// A right that is taken away counts at once, also on connections and for statements that were used before.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rights_that_are_taken_away_are_gone() {
-    let Some(stage) = support::stage(1, CONFIG).await else { return };
+async fn rights_that_are_taken_away_are_gone(flavor: Flavor) {
+    let Some(stage) = stage(flavor, CONFIG).await else { return };
     set_up(&stage).await;
     let root = |statement: &'static str| {
         let servers = &stage.servers;

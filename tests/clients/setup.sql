@@ -54,6 +54,21 @@ CREATE TABLE imports (
   amount DECIMAL(10, 2),
   seen INT NOT NULL DEFAULT 1
 );
+CREATE TABLE kinds (
+  id INT NOT NULL PRIMARY KEY,
+  tiny TINYINT, tiny_u TINYINT UNSIGNED, small SMALLINT, medium MEDIUMINT, whole INT, whole_u INT UNSIGNED ZEROFILL,
+  big BIGINT, big_u BIGINT UNSIGNED, exact DECIMAL(30, 10), single FLOAT, twice DOUBLE, bits BIT(12), yes BOOLEAN,
+  day DATE, clock TIME(6), moment DATETIME(6), stamp TIMESTAMP(3) NULL, anno YEAR,
+  few CHAR(8), some VARCHAR(40) CHARACTER SET latin1, many VARCHAR(200), words TEXT, raw VARBINARY(40), fixed BINARY(4), body LONGBLOB,
+  one ENUM('a', 'ß', 'é'), several SET('x', 'y', 'z'), doc JSON, place POINT
+);
+INSERT INTO kinds VALUES (1, -12, 250, -32000, 8000000, -2000000000, 42, -9000000000000000000, 18000000000000000000, 12345678901234567890.0123456789,
+  1.5, -2.25e100, b'101010101010', TRUE, '2024-02-29', '-838:59:58.999999', '2024-12-31 23:59:59.123456', '2024-06-01 12:00:00.5', 2024,
+  'char  ', 'Größe', 'Zoë 🛒 日本語', 'a\nb\tc\\d', X'00FF27225C0A', X'01', X'000102FF', 'é', 'x,z', '{"k": [1, null, "é"]}', POINT(1, -2.5));
+INSERT INTO kinds (id) VALUES (2);
+INSERT INTO kinds VALUES (3, 127, 0, 0, -8388608, 0, 0, 9223372036854775807, 0, 0, 0, 0, b'0', FALSE, '1000-01-01', '00:00:00', '1000-01-01 00:00:00',
+  '1970-01-02 00:00:01', 1901, '', '', '', '', '', '', '', 'a', '', '[]', POINT(0, 0));
+CREATE TABLE uploads (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, name VARCHAR(80), body LONGBLOB);
 DROP DATABASE IF EXISTS vault;
 CREATE DATABASE vault;
 CREATE TABLE vault.secrets (id INT);

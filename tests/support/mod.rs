@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken fixture must fail the test")]
 #![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
+pub mod clients;
 pub mod fake;
 pub mod raw;
 pub mod tls;

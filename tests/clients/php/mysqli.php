@@ -102,7 +102,7 @@ final class MysqliClient
             $upload->send_long_data(1, str_repeat(chr(65 + $part % 26), 100000));
         }
         $upload->execute();
-        say('long data', $this->rows('SELECT id, LENGTH(body), MD5(body) FROM uploads', []));
+        say('long data', $this->rows('SELECT id, LENGTH(body), SHA2(body, 256) FROM uploads', []));
 
         $this->mysqli->query('CREATE PROCEDURE two(IN a INT, OUT b INT) BEGIN SELECT a AS a; SELECT name FROM customers LIMIT 2; SET b = a + 1; END');
         $this->mysqli->multi_query('CALL two(7, @b)');
@@ -126,7 +126,7 @@ final class MysqliClient
         $this->mysqli->query("INSERT IGNORE INTO imports (id, name, amount) VALUES (90001, 'x', 1)");
         say('warnings', [$this->mysqli->warning_count, $this->mysqli->get_warnings()->message]);
         $this->mysqli->query("UPDATE IGNORE imports SET amount = 'three' WHERE id = 90001");
-        say('warnings', [$this->mysqli->warning_count, $this->rows('SHOW WARNINGS', [])]);
+        say('warnings', [$this->mysqli->warning_count, $this->mysqli->query('SHOW WARNINGS')->fetch_all()]);
         say('ping', $this->mysqli->query('DO 1'));
         $this->mysqli->change_user($this->login[2], $this->login[3], $this->login[4]);
         say('changed user', $this->rows('SELECT DATABASE(), @b, @@character_set_client', []));
