@@ -34,6 +34,10 @@ test-transparency: ## every listed and generated statement in every form of the 
 	@scripts/install-deps.sh test
 	TRANSPARENCY=all $(CARGO) test --locked --test transparency -- --nocapture
 
+test-clients: ## the drivers' own test suites, directly and through pointsman: some dozens of minutes
+	@scripts/install-deps.sh test-clients
+	$(CARGO) test --locked --test suites -- --ignored --nocapture --test-threads 1 $(ARGS)
+
 bench: ## latency, throughput and CPU against direct connections and HAProxy
 	@scripts/install-deps.sh bench
 	$(CARGO) bench --locked --bench classify

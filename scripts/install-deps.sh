@@ -4,6 +4,7 @@
 #   scripts/install-deps.sh build    a C compiler, for cargo build
 #   scripts/install-deps.sh demo     and the MariaDB server programs, which the demo runs privately
 #   scripts/install-deps.sh test     and PHP, Python, Node, Ruby, Java, C and Rust with their MySQL drivers, and MySQL itself
+#   scripts/install-deps.sh test-clients   and the drivers' own test suites, with Perl's drivers
 #   scripts/install-deps.sh bench    and sysbench and HAProxy
 #   scripts/install-deps.sh --dry-run GROUP    only says what it would do
 #
@@ -81,6 +82,13 @@ test_tools() {
 python_headers() {
   have python3 && python3 -c 'import os, sys, sysconfig
 sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")))'
+}
+
+suites() {
+  test_tools
+  want perl prove
+  if ! perl -MDBD::mysql -e 1 2> /dev/null; then packages="$packages libdbd-mysql-perl"; fi
+  if ! perl -MDBD::MariaDB -e 1 2> /dev/null; then packages="$packages libdbd-mariadb-perl"; fi
 }
 
 bench() { demo; want sysbench sysbench; want haproxy haproxy; }
@@ -197,6 +205,10 @@ case ${1:-} in
   build) build; install_packages ;;
   demo) demo; install_packages ;;
   test) test_tools; install_packages; install_drivers; install_mysql ;;
+  test-clients)
+    suites; install_packages; install_drivers; install_mysql
+    [ -n "$dry" ] || "$here/scripts/get-suites.sh"
+    ;;
   bench) bench; install_packages ;;
   *) usage; [ "${1:-}" = --help ] || exit 2 ;;
 esac
