@@ -66,6 +66,7 @@ test_tools() {
   if ! have python3 || ! python3 -c 'import ensurepip' 2> /dev/null; then packages="$packages python3-venv"; fi
   # Laravel's query builder; some of Debian's kin do not have it.
   if [ ! -e /usr/share/php/Illuminate/Database/autoload.php ]; then optional="$optional php-illuminate-database"; fi
+  want mariadb-client mariadb-binlog
   want nodejs node
   want npm npm
   # Connector/C, which mysqlclient is built with, too. Python's headers are those of the python3 that is used.

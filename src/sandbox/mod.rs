@@ -16,7 +16,7 @@ mod template;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use accounts::{APP, Account, DATABASE, MONITOR, OTHER};
+pub use accounts::{APP, Account, DATABASE, MONITOR, OTHER, REPLICATION};
 pub use binaries::Binaries;
 pub use error::SandboxError;
 pub use general_log::LoggedCommand;
