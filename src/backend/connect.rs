@@ -149,13 +149,14 @@ impl Login {
     /// Turns tracking on, and asks what a fresh session has, in one round trip.
     async fn set_up(&self, connection: &mut Connection, greeting: &Greeting) -> Result<(), BackendError> {
         let mariadb = greeting.version.contains("MariaDB");
-        // By number only for MySQL: see `Base::names`.
+        // For MySQL only: see `Base::names` and `Base::reset`.
         let (isolation, number) = if mariadb {
-            ("tx_isolation", "0")
+            ("tx_isolation", "0,'','',''")
         } else {
             (
                 "transaction_isolation",
-                "(SELECT ID FROM information_schema.COLLATIONS WHERE COLLATION_NAME=@@collation_connection)",
+                "(SELECT ID FROM information_schema.COLLATIONS WHERE COLLATION_NAME=@@collation_connection),\
+                 @@global.character_set_client,@@global.character_set_results,@@global.collation_connection",
             )
         };
         connection.send_query(&format!("SET {}", tracking(mariadb)));
@@ -178,6 +179,7 @@ impl Login {
             mariadb,
             isolation: text(5).into(),
             collation: text(6).parse().unwrap_or(0),
+            reset: (!mariadb).then(|| [text(7).into(), text(8).into(), text(9).into()]),
         });
         Ok(())
     }

@@ -190,6 +190,7 @@ impl Explainer {
             character_set_results: charset,
             collation_connection: "utf8mb4_general_ci".into(),
             collation: 45,
+            reset: None,
             sql_mode: assumed.sql_mode.as_str().into(),
             autocommit: true,
             mariadb: true,

@@ -115,9 +115,9 @@ impl Client {
     }
 
     /// Writes an OK of the proxy's own.
-    pub(super) async fn ok(&mut self, status: Status, sequence: u8) -> io::Result<()> {
+    pub(super) async fn ok(&mut self, status: Status, warnings: u16, sequence: u8) -> io::Result<()> {
         let mut out = std::mem::take(&mut self.out);
-        put_ok(&mut out, sequence, status);
+        put_ok(&mut out, sequence, status, warnings);
         self.flush(out).await
     }
 
@@ -140,9 +140,9 @@ impl Client {
     }
 
     /// Writes an EOF of the proxy's own.
-    pub(super) async fn eof(&mut self, status: Status, sequence: u8) -> io::Result<()> {
+    pub(super) async fn eof(&mut self, status: Status, warnings: u16, sequence: u8) -> io::Result<()> {
         let mut out = std::mem::take(&mut self.out);
-        put_eof(&mut out, sequence, status, self.capabilities);
+        put_eof(&mut out, sequence, status, warnings, self.capabilities);
         self.flush(out).await
     }
 

@@ -277,8 +277,12 @@ impl Served<'_> {
                 self.ended = run.run(*job, &command, began).await?;
                 return Ok(!last);
             }
-            Plan::Answer(Answer::Ok) => self.client.ok(self.session.status(), sequence).await?,
-            Plan::Answer(Answer::Eof) => self.client.eof(self.session.status(), sequence).await?,
+            Plan::Answer(Answer::Ok(warnings)) => {
+                self.client.ok(self.session.status(), warnings, sequence).await?;
+            }
+            Plan::Answer(Answer::Eof(warnings)) => {
+                self.client.eof(self.session.status(), warnings, sequence).await?;
+            }
             Plan::Answer(Answer::Nothing) => {}
             Plan::Refuse(packet) => {
                 error = Some((packet.code, Origin::Proxy));
@@ -297,7 +301,7 @@ impl Served<'_> {
             Plan::Reset => {
                 self.leases.end(&self.session).await;
                 self.session.reset();
-                self.client.ok(self.session.status(), sequence).await?;
+                self.client.ok(self.session.status(), 0, sequence).await?;
             }
             Plan::ChangeUser(payload) => self.change_user(&payload, sequence).await?,
             Plan::Kill(target) => {

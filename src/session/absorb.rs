@@ -64,6 +64,12 @@ impl Session {
             self.status = status.without(Status::MORE_RESULTS).without(Status::SESSION_STATE_CHANGED);
         }
         let asks = self.transaction(job, outcome, before);
+        // SHOW WARNINGS leaves what it shows.
+        if outcome.error.is_some() {
+            self.conditions = 1;
+        } else if !effects.contains(Effects::ASKS_DIAGNOSTICS) {
+            self.conditions = outcome.warnings;
+        }
         match job.request {
             Request::Prepare(id) => {
                 self.prepared(id, job, outcome, text, keys);
@@ -636,6 +642,7 @@ fn choose(filter: &mut TrackFilter, name: &str, value: &Value) {
         "session_track_system_variables" => {
             filter.variables = text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(Into::into).collect();
         }
+        "session_track_transaction_info" => filter.transaction = !matches!(&*text, "off" | "0"),
         "session_track_gtids" => filter.gtids = !matches!(&*text, "off" | "0"),
         _ => {}
     }

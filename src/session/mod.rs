@@ -28,7 +28,7 @@ use crate::sql::{
     Classified, Classifier, Detail, Effects, KillTarget, KillWhom, PrimaryCause, SqlContext, StatementKind,
     with_connection_id,
 };
-use crate::wire::command::code;
+use crate::wire::command::{code, query_head};
 use crate::wire::inbox::{KEPT, RawCommand};
 use crate::wire::statement::ClientStatementId;
 use crate::wire::{Capabilities, Command, ErrPacket, ReplyKind, Status, TrackFilter};
@@ -91,6 +91,8 @@ pub struct Session {
     /// The primary's connection may hold what nobody told of.
     unclean: bool,
     holds_sequence: bool,
+    /// Warnings and errors of the last statement.
+    conditions: u16,
     scratch: Vec<u8>,
 }
 
@@ -156,6 +158,7 @@ impl Session {
             left_replica: false,
             unclean: false,
             holds_sequence: false,
+            conditions: 0,
             scratch: Vec::new(),
         };
         if let Some(base) = base {
@@ -248,6 +251,10 @@ impl Session {
         let schema = self.settings.schema.clone();
         let mut fresh = Self::new(self.id, self.user.clone(), self.capabilities, schema.as_deref(), self.base.take());
         fresh.last_write = self.last_write;
+        if let Some(base) = &fresh.base {
+            Arc::make_mut(&mut fresh.settings).after_reset(base);
+            fresh.reread();
+        }
         *self = fresh;
     }
 
@@ -291,8 +298,24 @@ impl Session {
         }
     }
 
+    /// What a command that is no statement says of warnings: nothing on MariaDB (10.11), those of the last statement on
+    /// MySQL (9.7).
+    fn conditions(&self) -> u16 {
+        if self.is_mariadb() { 0 } else { self.conditions }
+    }
+
     /// Says what is to be done for a command.
     pub fn plan(&mut self, raw: &RawCommand, environment: &Environment<'_>) -> Plan {
+        let plan = self.planned(raw, environment);
+        if matches!(plan, Plan::Refuse(_)) {
+            let statement = matches!(raw.payload.first(), Some(&(code::QUERY | code::STMT_PREPARE..=code::STMT_RESET)))
+                || raw.payload.first() == Some(&code::STMT_FETCH);
+            self.conditions = if statement { 1 } else { self.conditions.saturating_add(1) };
+        }
+        plan
+    }
+
+    fn planned(&mut self, raw: &RawCommand, environment: &Environment<'_>) -> Plan {
         let command = match Command::parse(&raw.payload, self.capabilities) {
             Ok(command) => command,
             // A reply to what has none would be taken for the next command's.
@@ -320,7 +343,7 @@ impl Session {
             Command::InitDb(_) => self.plan_command(RouteReason::SessionState, Some(ReplyKind::Results)),
             Command::FieldList(_) => self.plan_command(RouteReason::Command, Some(ReplyKind::FieldList)),
             Command::Statistics => self.plan_command(RouteReason::Command, Some(ReplyKind::Text)),
-            Command::Ping => Plan::Answer(Answer::Ok),
+            Command::Ping => Plan::Answer(Answer::Ok(self.conditions())),
             Command::Quit => Plan::Quit,
             Command::ChangeUser(_) => Plan::ChangeUser(raw.payload.slice(1..)),
             Command::ResetConnection => Plan::Reset,
@@ -381,7 +404,7 @@ impl Session {
         };
         // The next statement's preamble tells its connection.
         Arc::make_mut(&mut self.settings).multi_statements = on;
-        Plan::Answer(Answer::Eof)
+        Plan::Answer(Answer::Eof(self.conditions()))
     }
 
     fn classify(&mut self, text: &[u8], environment: &Environment<'_>) -> Classified {
@@ -437,10 +460,11 @@ impl Session {
                 let query = target.query;
                 let asks = format!("SELECT CAST(({text}) AS UNSIGNED)");
                 let asked = self.classify(asks.as_bytes(), environment);
-                let own = self.with_own_id(&[code::QUERY], asks.as_bytes(), &asked);
+                let head = query_head(self.capabilities);
+                let own = self.with_own_id(head, asks.as_bytes(), &asked);
                 let plan = self.plan_statement(classified, Request::Forward, ReplyKind::Results, environment);
                 let Plan::Run(mut job) = plan else { return plan };
-                job.text = own.or_else(|| Some([&[code::QUERY], asks.as_bytes()].concat().into()));
+                job.text = own.or_else(|| Some([head, asks.as_bytes()].concat().into()));
                 Plan::KillValue { job, query }
             }
         }

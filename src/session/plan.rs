@@ -47,10 +47,10 @@ pub enum Plan {
 /// An answer of the proxy's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// OK with the session's status.
-    Ok,
-    /// EOF with the session's status (COM_SET_OPTION).
-    Eof,
+    /// OK with the session's status, and this number of warnings.
+    Ok(u16),
+    /// EOF with the session's status, and this number of warnings (COM_SET_OPTION).
+    Eof(u16),
     /// Nothing: the command has no reply.
     Nothing,
 }

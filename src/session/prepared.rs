@@ -32,7 +32,9 @@ impl Session {
         plan
     }
 
-    fn unknown_statement(id: ClientStatementId, command: &str) -> Plan {
+    /// In the words of the family (MariaDB 10.11, MySQL 9.7).
+    fn unknown_statement(&self, id: ClientStatementId, command: &str) -> Plan {
+        let command = if self.is_mariadb() { command } else { "mysql_stmt_precheck" };
         Plan::Refuse(ErrPacket::new(
             1243,
             b"HY000",
@@ -47,9 +49,9 @@ impl Session {
         payload: &Bytes,
         environment: &Environment<'_>,
     ) -> Plan {
-        let (session, agreed) = (self.id, self.capabilities);
+        let (session, agreed, mariadb) = (self.id, self.capabilities, self.is_mariadb());
         let Some(statement) = self.statements.get_mut(id) else {
-            return Self::unknown_statement(id, "mysqld_stmt_execute");
+            return self.unknown_statement(id, "mysqld_stmt_execute");
         };
         // The rows of a process list are the proxy's own, and few: it opens no cursor.
         let lists = statement.classified.shape.effects.contains(Effects::LISTS_PROCESSES);
@@ -57,10 +59,10 @@ impl Session {
         match parameter_types(payload, statement.parameters, agreed) {
             Ok(ParameterTypes::Sent(types)) => statement.types = Some(Bytes::copy_from_slice(&types)),
             Ok(ParameterTypes::None | ParameterTypes::AsBefore) => {}
-            Err(_) if payload.first() == Some(&code::STMT_BULK_EXECUTE) => {
-                return Plan::Refuse(ErrPacket::new(1835, b"HY000", "Malformed communication packet"));
+            Err(_) if !mariadb || payload.first() == Some(&code::STMT_BULK_EXECUTE) => {
+                let text = if mariadb { "Malformed communication packet" } else { "Malformed communication packet." };
+                return Plan::Refuse(ErrPacket::new(1835, b"HY000", text));
             }
-            // 1210: what servers say to a malformed EXECUTE.
             Err(_) => {
                 return Plan::Refuse(ErrPacket::new(1210, b"HY000", "Incorrect arguments to mysqld_stmt_execute"));
             }
@@ -132,13 +134,14 @@ impl Session {
         Plan::Close(statement.alone.then_some(statement.key))
     }
 
-    pub(super) fn plan_statement_reset(&self, id: ClientStatementId) -> Plan {
+    pub(super) fn plan_statement_reset(&mut self, id: ClientStatementId) -> Plan {
         let Some(statement) = self.statements.get(id) else {
-            return Self::unknown_statement(id, "mysqld_stmt_reset");
+            return self.unknown_statement(id, "mysqld_stmt_reset");
         };
+        self.conditions = 0;
         // No connection holds anything for it.
         if !statement.cursor && !statement.long_data {
-            return Plan::Answer(Answer::Ok);
+            return Plan::Answer(Answer::Ok(0));
         }
         let reason = self.pins.first().map_or(RouteReason::Command, PinCause::reason);
         let mut job = Job::command(Route::new(Target::Pinned, reason), Some(ReplyKind::Simple));
@@ -148,10 +151,11 @@ impl Session {
 
     pub(super) fn plan_fetch(&self, id: ClientStatementId) -> Plan {
         let Some(statement) = self.statements.get(id) else {
-            return Self::unknown_statement(id, "mysqld_stmt_fetch");
+            return self.unknown_statement(id, "mysqld_stmt_fetch");
         };
         if !statement.cursor {
-            let text = format!("The statement ({}) has no open cursor", id.0);
+            let end = if self.is_mariadb() { "" } else { "." };
+            let text = format!("The statement ({}) has no open cursor{end}", id.0);
             return Plan::Refuse(ErrPacket::new(1421, b"HY000", &text));
         }
         let reason = self.pins.first().map_or(RouteReason::Command, PinCause::reason);

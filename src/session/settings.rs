@@ -56,6 +56,14 @@ const CHARSETS: [&str; 4] =
 const NAMES: &str = "names";
 
 impl Settings {
+    /// What is set after a client's COM_RESET_CONNECTION.
+    pub(super) fn after_reset(&mut self, base: &Base) {
+        let names = ["character_set_client", "character_set_results", "collation_connection"];
+        for (name, value) in names.into_iter().zip(base.reset.iter().flatten()) {
+            self.variables.insert(name.into(), charset_literal(value).into());
+        }
+    }
+
     /// SET NAMES, with what stood behind it; None: something else that sets the same, reported variable by variable.
     pub(super) fn named(&mut self, names: Option<&str>) {
         if let Some(names) = names {
@@ -106,6 +114,9 @@ pub struct Base {
     pub collation_connection: Box<str>,
     /// The login's collation, by number; 0: not known.
     pub collation: u16,
+    /// What COM_RESET_CONNECTION leaves of the character sets, when that is not the login's: MySQL takes the server's own.
+    /// `character_set_client`, `character_set_results`, `collation_connection`.
+    pub reset: Option<[Box<str>; 3]>,
     /// `@@sql_mode`.
     pub sql_mode: Box<str>,
     /// `@@autocommit`.
@@ -446,6 +457,7 @@ mod tests {
             character_set_results: "utf8mb4".into(),
             collation_connection: "utf8mb4_general_ci".into(),
             collation: 45,
+            reset: None,
             sql_mode: "".into(),
             autocommit: true,
             mariadb: true,

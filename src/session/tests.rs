@@ -87,6 +87,7 @@ fn base() -> Arc<Base> {
         character_set_results: "utf8mb4".into(),
         collation_connection: "utf8mb4_general_ci".into(),
         collation: 45,
+        reset: None,
         sql_mode: "".into(),
         autocommit: true,
         mariadb: true,

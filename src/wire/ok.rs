@@ -97,25 +97,25 @@ impl<'a> OkPacket<'a> {
     }
 }
 
-/// Appends a plain OK of the proxy's own, with this status.
-pub fn put_ok(out: &mut BytesMut, sequence: u8, status: Status) {
+/// Appends a plain OK of the proxy's own.
+pub fn put_ok(out: &mut BytesMut, sequence: u8, status: Status, warnings: u16) {
     put_with(out, sequence, |out| {
         out.put_slice(&[0, 0, 0]);
         out.put_u16_le(status.0);
-        out.put_u16_le(0);
+        out.put_u16_le(warnings);
     });
 }
 
 /// Appends the end of a result set of the proxy's own, in the form that the client agreed on.
-pub fn put_eof(out: &mut BytesMut, sequence: u8, status: Status, capabilities: Capabilities) {
+pub fn put_eof(out: &mut BytesMut, sequence: u8, status: Status, warnings: u16, capabilities: Capabilities) {
     put_with(out, sequence, |out| {
         out.put_u8(0xFE);
         if capabilities.contains(Capabilities::DEPRECATE_EOF) {
             out.put_slice(&[0, 0]);
             out.put_u16_le(status.0);
-            out.put_u16_le(0);
+            out.put_u16_le(warnings);
         } else {
-            out.put_u16_le(0);
+            out.put_u16_le(warnings);
             out.put_u16_le(status.0);
         }
     });

@@ -131,6 +131,9 @@ pub struct ReplyTracker {
     status: Status,
     /// What is added to sequence ids, modulo 256: packets that were put in, less those left out.
     shift: u8,
+    /// The rows of this result are a procedure's OUT parameters, as the EOF behind their definitions says. The EOF behind the
+    /// rows does not say on MySQL (9.7) that the procedure's OK follows, but it does.
+    out_parameters: bool,
     /// Rows do not pass as they are: `rows` or `shift`.
     edits: bool,
     outcome: Outcome,
@@ -160,6 +163,7 @@ impl ReplyTracker {
             columns: 0,
             status: Status::AUTOCOMMIT,
             shift: 0,
+            out_parameters: false,
             edits: false,
             outcome: Outcome::default(),
         }
@@ -418,6 +422,7 @@ impl ReplyTracker {
             },
             State::ColumnsEof => {
                 let eof = OkPacket::parse_eof(payload)?;
+                self.out_parameters = eof.status.contains(Status::PS_OUT_PARAMS);
                 // A cursor was opened: its rows are fetched, and this is the only EOF.
                 if eof.status.contains(Status::CURSOR_EXISTS) {
                     self.outcome.status = Some(eof.status);
@@ -464,8 +469,13 @@ impl ReplyTracker {
             return self.ok(inbox, header, first, filter);
         }
         let eof = OkPacket::parse_eof(inbox.payload(header).unwrap_or_default())?;
-        self.over(eof.status, eof.warnings);
-        self.pass_eof(inbox, header, eof.status, eof.warnings);
+        let mut status = eof.status;
+        if std::mem::take(&mut self.out_parameters) {
+            status = status | Status::PS_OUT_PARAMS | Status::MORE_RESULTS;
+        }
+        self.over(status, eof.warnings);
+        let shown = if self.client_deprecate_eof { status } else { eof.status };
+        self.pass_eof(inbox, header, shown, eof.warnings);
         Ok(())
     }
 

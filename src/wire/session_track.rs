@@ -85,6 +85,8 @@ pub struct TrackFilter {
     pub state_change: bool,
     /// The client's `session_track_system_variables`, lower case; `*` for all.
     pub variables: Vec<Box<str>>,
+    /// The client's `session_track_transaction_info` is not OFF.
+    pub transaction: bool,
     /// The client's `session_track_gtids` is not OFF.
     pub gtids: bool,
 }
@@ -104,6 +106,7 @@ impl Default for TrackFilter {
             ]
             .map(Into::into)
             .to_vec(),
+            transaction: false,
             gtids: false,
         }
     }
@@ -139,9 +142,9 @@ impl TrackFilter {
                 SCHEMA => self.schema,
                 STATE_CHANGE => self.state_change,
                 GTIDS => self.gtids,
-                // The proxy does not ask for them: they are there when the client asked, or when they always are (MySQL
-                // 9.7 reports transaction states also with `session_track_transaction_info = OFF`).
-                TRANSACTION_CHARACTERISTICS | TRANSACTION_STATE => true,
+                // The proxy does not ask for them: they are there when the client asked, or when they always are. MySQL
+                // 9.7 reports transaction states to whoever tracks anything at all.
+                TRANSACTION_CHARACTERISTICS | TRANSACTION_STATE => self.tracks(),
                 _ => true,
             };
             if shown {
@@ -151,6 +154,11 @@ impl TrackFilter {
             }
         }
         Ok(())
+    }
+
+    /// Whether the client asked for anything at all.
+    fn tracks(&self) -> bool {
+        self.schema || self.state_change || !self.variables.is_empty() || self.transaction || self.gtids
     }
 
     fn shows(&self, name: &[u8]) -> bool {

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use pointsman::wire::handshake::Greeting;
@@ -44,6 +44,8 @@ pub struct Fake {
     pub address: SocketAddr,
     mode: Arc<AtomicU8>,
     faults: Arc<AtomicU32>,
+    /// Capabilities that it hides from new connections.
+    hidden: Arc<AtomicU64>,
     task: JoinHandle<()>,
 }
 
@@ -53,27 +55,34 @@ impl Fake {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (mode, faults) = (Arc::new(AtomicU8::new(0)), Arc::new(AtomicU32::new(0)));
-        let (chosen, counted) = (mode.clone(), faults.clone());
+        let hidden = Arc::new(AtomicU64::new(0));
+        let (chosen, counted, hides) = (mode.clone(), faults.clone(), hidden.clone());
         let task = tokio::spawn(async move {
             loop {
                 let Ok((stream, _)) = listener.accept().await else { return };
                 let mode = MODES[usize::from(chosen.load(SeqCst))];
                 let counted = counted.clone();
+                let hidden = Capabilities(hides.load(SeqCst));
                 tokio::spawn(async move {
                     if mode != Mode::Pass {
                         counted.fetch_add(1, SeqCst);
                     }
                     // However it ends, it ends.
-                    let _ = connection(stream, server, mode, &counted).await;
+                    let _ = connection(stream, server, mode, hidden, &counted).await;
                 });
             }
         });
-        Self { address, mode, faults, task }
+        Self { address, mode, faults, hidden, task }
     }
 
     /// From now on new connections meet this.
     pub fn set(&self, mode: Mode) {
         self.mode.store(mode as u8, SeqCst);
+    }
+
+    /// From now on new connections find a server that lacks these, as an older one would.
+    pub fn hide(&self, capabilities: Capabilities) {
+        self.hidden.store(capabilities.0, SeqCst);
     }
 
     /// How many connections and statements met a fault.
@@ -88,7 +97,13 @@ impl Drop for Fake {
     }
 }
 
-async fn connection(mut client: TcpStream, server: SocketAddr, mode: Mode, faults: &AtomicU32) -> std::io::Result<()> {
+async fn connection(
+    mut client: TcpStream,
+    server: SocketAddr,
+    mode: Mode,
+    hidden: Capabilities,
+    faults: &AtomicU32,
+) -> std::io::Result<()> {
     let mut bytes = vec![0; 1 << 16];
     match mode {
         Mode::Pass => {}
@@ -116,6 +131,16 @@ async fn connection(mut client: TcpStream, server: SocketAddr, mode: Mode, fault
         }
     }
     let mut upstream = TcpStream::connect(server).await?;
+    if hidden != Capabilities::default() {
+        let len = upstream.read_u32_le().await? as usize;
+        let mut payload = vec![0; len];
+        upstream.read_exact(&mut payload).await?;
+        let mut greeting = Greeting::parse(&payload).unwrap();
+        greeting.capabilities = greeting.capabilities.without(hidden);
+        let mut out = bytes::BytesMut::new();
+        put_packet(&mut out, 0, &greeting.encode());
+        client.write_all(&out).await?;
+    }
     let mut answer = vec![0; 1 << 16];
     let mut left = None::<usize>;
     loop {

@@ -345,7 +345,12 @@ impl Raw {
                     if self.classic() {
                         packets.push(self.read().await);
                         let status = eof_status(&packets.last().unwrap().payload);
-                        if status & 0x40 != 0 { status } else { self.rows(&mut packets).await }
+                        if status & 0x40 != 0 {
+                            status
+                        } else {
+                            // Behind OUT parameters an OK follows, though their end does not say so (MySQL 9.7).
+                            self.rows(&mut packets).await | if status & 0x1000 != 0 { 8 } else { 0 }
+                        }
                     } else {
                         self.rows(&mut packets).await
                     }

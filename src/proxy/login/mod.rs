@@ -179,7 +179,7 @@ impl Exchange<'_> {
         let sequence = self.sequence;
         match binding {
             Some(binding) => self.client.ok_saying(session.status(), &binding, sequence).await?,
-            None => self.client.ok(session.status(), sequence).await?,
+            None => self.client.ok(session.status(), 0, sequence).await?,
         }
         Ok(LoggedIn { session, user: guard, collation: response.collation, nonce })
     }

@@ -84,9 +84,8 @@ impl Exchange<'_> {
         };
         // A client that does not know the greeting's method (MySQL 9 of native, a MariaDB 10.11 that logs in as a replica of
         // caching_sha2) names its own with nothing in it, and waits to be asked.
-        let waits = method.filter(|own| {
-            matches!(*own, NATIVE | CACHING_SHA2) && *own != plugin && response.auth_response.is_empty()
-        });
+        let waits = method
+            .filter(|own| matches!(*own, NATIVE | CACHING_SHA2) && *own != plugin && response.auth_response.is_empty());
         let plugin = waits.unwrap_or(plugin);
         if let Some(method) = method.filter(|_| waits.is_none()) {
             return Ok(Answer { method, nonce, proof: response.auth_response.clone().into() });

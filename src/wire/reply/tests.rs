@@ -279,3 +279,21 @@ fn a_binary_log_ends_by_eof_or_error_only() {
         assert_eq!(client, bytes[..]);
     }
 }
+
+#[test]
+fn an_ok_follows_out_parameters_whatever_their_eof_says() {
+    // MySQL 9.7 and MariaDB 10.11, of a client without DEPRECATE_EOF, and with it.
+    let (out, ok) = (b"\xfe\x00\x00\x0a\x10", b"\x00\x00\x00\x02\x00\x00\x00");
+    let deprecated = packets(&[b"\x01", COLUMN, b"\x00\x005", b"\xfe\x00\x00\x0a\x10\x00\x00", ok]);
+    for end in [b"\xfe\x00\x00\x02\x00", out] {
+        let bytes = packets(&[b"\x01", COLUMN, out, b"\x00\x005", end, ok]);
+        for step in [1, 6, 1000] {
+            let (progress, outcome, client) =
+                run(ReplyTracker::new(ReplyKind::Results, CLASSIC, CLASSIC), &bytes, step);
+            assert_eq!((progress, outcome.result_sets, &client[..]), (Ok(Progress::Done), 1, &bytes[..]));
+            let modern = modern().without(Capabilities::SESSION_TRACK);
+            let (progress, _, client) = run(ReplyTracker::new(ReplyKind::Results, CLASSIC, modern), &bytes, step);
+            assert_eq!((progress, &client[..]), (Ok(Progress::Done), &deprecated[..]));
+        }
+    }
+}
