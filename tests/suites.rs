@@ -31,7 +31,7 @@ struct Suite {
     folder: &'static str,
     /// The schemas that it wants to find.
     schemas: &'static [&'static str],
-    run: fn(&mut Suite, SocketAddr) -> Command,
+    run: fn(&mut Self, SocketAddr) -> Command,
     /// What a line says of a test.
     read: fn(&str, &mut Verdicts),
     /// Parts of the names of tests that are not compared, with the reason in the test.
