@@ -57,7 +57,8 @@ impl Probe {
             account,
             collation: COLLATION,
             capabilities: QUERIED,
-            limit,
+            // That of the observation comes first.
+            limit: limit.saturating_mul(2),
         };
         Self { login, link: None }
     }
