@@ -26,7 +26,7 @@ use crate::net::Listener;
 use crate::net::tls::{Acceptor, Established, Version};
 use crate::proxy::{Clients, Greetings, KnownGrants, Poke, Shared, Users, accept, janitor};
 use crate::routing::Policy;
-use crate::session::PinCause;
+use crate::session::{Mismatch, PinCause};
 use crate::sql::Classifier;
 use crate::telemetry::{ConnectResult, Metrics, PoolSample, PoolStatus, ProtocolSide, TlsVersion};
 use crate::wire::auth::caching_sha2::KeyPair;
@@ -71,7 +71,8 @@ pub async fn start(mut config: Config) -> anyhow::Result<RunningProxy> {
     let names: Vec<Arc<str>> = cluster.servers().iter().map(|server| server.name.clone()).collect();
     let registry = Registry::new();
     let pins: Vec<&'static str> = PinCause::ALL.iter().map(|cause| cause.as_str()).collect();
-    let metrics = Arc::new(Metrics::register(&registry, &names, &pins).context("metrics")?);
+    let metrics =
+        Arc::new(Metrics::register(&registry, &names, &pins, &Mismatch::ALL.map(Mismatch::as_str)).context("metrics")?);
 
     let counted = metrics.clone();
     let on_connect: OnConnect = Arc::new(move |server, made| count_connect(&counted, server, made));

@@ -29,6 +29,8 @@ on_both!(
     a_late_kill_hits_nobody_else,
     a_client_that_goes_away_takes_its_statement_with_it,
     who_has_sent_more_is_not_gone,
+    diagnostics_of_a_replicas_read_go_along,
+    release_ends_the_connection,
     control_c_of_a_program_ends_its_statement,
 );
 
@@ -546,6 +548,45 @@ async fn who_has_sent_more_is_not_gone(flavor: Flavor) {
     tokio::time::sleep(Duration::from_millis(1500)).await;
     let v: Option<i64> = other.query_first("SELECT v FROM t WHERE id = 1 /* pointsman: primary */").await.unwrap();
     assert_eq!(v, Some(60));
+    stage.end().await;
+}
+
+async fn diagnostics_of_a_replicas_read_go_along(flavor: Flavor) {
+    let Some(stage) = stage(flavor, SHARED).await else { return };
+    let mut client = stage.client().await;
+    for round in 0..2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let read = format!("SELECT nothing FROM t /* fails{round} */");
+        assert_eq!(code(client.query_drop(&read).await), 1054);
+        assert_eq!(stage.ran_on(&format!("/* fails{round} */")), ["replica1"]);
+        client.query_drop("GET DIAGNOSTICS CONDITION 1 @code = MYSQL_ERRNO, @text = MESSAGE_TEXT").await.unwrap();
+        // A write is not refused, and what was told is known on the primary and on a replica.
+        client.query_drop("INSERT INTO n VALUES (@code)").await.unwrap();
+        let found: Option<(i64, String)> = client.query_first("SELECT @code, @text").await.unwrap();
+        let (number, text) = found.unwrap();
+        assert_eq!(number, 1054);
+        assert!(text.contains("nothing"), "{text}");
+    }
+    let count: Option<i64> =
+        client.query_first("SELECT COUNT(*) FROM n WHERE v = 1054 /* pointsman: primary */").await.unwrap();
+    assert_eq!(count, Some(2));
+    stage.end().await;
+}
+
+async fn release_ends_the_connection(flavor: Flavor) {
+    let Some(stage) = stage(flavor, SHARED).await else { return };
+    let login = login(flavor).with(CLASSIC);
+    for statement in ["COMMIT RELEASE", "ROLLBACK RELEASE"] {
+        for address in [stage.servers.primary().address(), stage.listen()] {
+            let mut client = Raw::login(address, &login).await;
+            client.run("BEGIN").await;
+            assert!(client.one(&[b"\x03", statement.as_bytes()].concat()).await.is_ok());
+            assert!(client.is_closed().await, "{statement}");
+        }
+    }
+    let mut client = Raw::login(stage.listen(), &login).await;
+    client.run("COMMIT NO RELEASE").await;
+    client.run("SELECT 1").await;
     stage.end().await;
 }
 

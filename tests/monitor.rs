@@ -55,7 +55,7 @@ fn watch(servers: &Sandbox, extra: &str) -> Watch {
     let cluster = Arc::new(ArcSwap::from_pointee(Cluster::from_config(&config)));
     let names: Vec<Arc<str>> = config.servers.iter().map(|server| server.name.clone()).collect();
     let registry = Registry::new();
-    let metrics = Arc::new(Metrics::register(&registry, &names, &[]).unwrap());
+    let metrics = Arc::new(Metrics::register(&registry, &names, &[], &[]).unwrap());
     let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
     let monitor = Monitor::start(
         &config,

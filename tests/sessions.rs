@@ -35,6 +35,15 @@ async fn stage_with(extra: &str) -> Option<Stage> {
     Some(stage)
 }
 
+/// Nothing that a server reported was other than predicted.
+async fn end(stage: Stage) {
+    let differing = stage.metric("pointsman_state_mismatches_total", &[]).await;
+    let metrics = stage.metrics().await;
+    let lines: Vec<_> = metrics.lines().filter(|line| line.starts_with("pointsman_state_mismatches")).collect();
+    assert!(differing < 0.5, "{lines:?}");
+    stage.end().await;
+}
+
 /// Where a read of this client runs now.
 async fn reads_on(stage: &Stage, client: &mut Conn) -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
@@ -138,7 +147,7 @@ async fn a_pin_lasts_as_long_as_its_cause() {
         run(&mut client, statement).await;
         assert_eq!(reads_on(&stage, &mut client).await, "replica1", "after {statement}");
     }
-    stage.end().await;
+    end(stage).await;
 }
 
 #[tokio::test]
@@ -175,7 +184,7 @@ async fn a_read_only_transaction_runs_on_one_replica_whole() {
     assert_eq!(reads_on(&stage, &mut client).await, "primary");
     run(&mut client, "ROLLBACK").await;
     assert_eq!(number(&mut client, "SELECT COUNT(*) FROM t WHERE v = 53 /* pointsman: primary */").await, 0);
-    stage.end().await;
+    end(stage).await;
 }
 
 #[tokio::test]
@@ -227,7 +236,7 @@ async fn settings_follow_the_session_to_every_server() {
     assert_eq!(reads_on(&stage, &mut client).await, "primary");
     run(&mut client, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await;
     assert_eq!(reads_on(&stage, &mut client).await, "replica1");
-    stage.end().await;
+    end(stage).await;
 }
 
 #[tokio::test]
@@ -298,7 +307,7 @@ async fn questions_about_the_previous_statement_are_answered_exactly() {
     assert_eq!(code(client.query_drop("INSERT INTO t (v) VALUES (3)").await), 1062);
     run(&mut client, "GET DIAGNOSTICS CONDITION 1 @code = MYSQL_ERRNO").await;
     assert_eq!(number(&mut client, "SELECT @code").await, 1062);
-    stage.end().await;
+    end(stage).await;
 }
 
 #[tokio::test]
@@ -370,7 +379,7 @@ async fn prepared_statements_are_routed_anew_each_time() {
     stage.servers.catch_up().await.unwrap();
     let row: Option<mysql_async::Row> = client.exec_first(&all, (1,)).await.unwrap();
     assert_eq!(row.unwrap().len(), 3);
-    stage.end().await;
+    end(stage).await;
 }
 
 #[tokio::test]
@@ -423,7 +432,7 @@ async fn nothing_of_a_session_reaches_the_next() {
         assert_eq!(reads_on(&stage, &mut next).await, "replica1", "after {statements:?}");
         next.disconnect().await.unwrap();
     }
-    stage.end().await;
+    end(stage).await;
 }
 
 #[tokio::test]
@@ -439,7 +448,7 @@ async fn locks_of_a_client_that_vanishes_are_free_at_once() {
     let limit = Duration::from_secs(3);
     tokio::time::timeout(limit, other.query_drop("UPDATE t SET v = 1 WHERE id = 1")).await.unwrap().unwrap();
     assert_eq!(number(&mut other, "SELECT GET_LOCK('held', 1)").await, 1);
-    stage.end().await;
+    end(stage).await;
 }
 
 #[tokio::test]
@@ -485,7 +494,7 @@ async fn errors_and_kills_end_what_they_end() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(client.query_drop("SELECT 1").await.is_err());
     assert_eq!(code(other.query_drop("KILL 999999").await), 1094);
-    stage.end().await;
+    end(stage).await;
 }
 
 #[tokio::test]
@@ -532,7 +541,7 @@ async fn hints_rules_and_windows_decide_where_reads_go() {
     run(&mut client, "SET autocommit = 1").await;
     assert_eq!(number(&mut client, "SELECT v FROM t WHERE id = 1 /* six */").await, 501);
     assert_eq!(stage.ran_on("/* six */"), ["primary"]);
-    stage.end().await;
+    end(stage).await;
 }
 
 #[tokio::test]
@@ -567,7 +576,7 @@ async fn a_replica_that_is_not_fit_is_not_read() {
     replica.restart().await.unwrap();
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert_eq!(reads_on(&stage, &mut client).await, "replica1");
-    stage.end().await;
+    end(stage).await;
 }
 
 #[tokio::test]
@@ -591,5 +600,5 @@ async fn a_change_of_user_is_a_new_session() {
     client.reset().await.unwrap();
     assert_eq!(one(&mut client, "SELECT @x").await, Value::NULL);
     assert_eq!(reads_on(&stage, &mut client).await, "replica1");
-    stage.end().await;
+    end(stage).await;
 }

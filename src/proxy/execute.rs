@@ -159,8 +159,14 @@ impl Run<'_> {
         let bytes_out = self.client.bytes_out;
         let mut taken = Taken::default();
         if self.session.has_left_replica()
-            && let Some(lease) = self.leases.slot(Slot::Replica).take()
+            && let Some(mut lease) = self.leases.slot(Slot::Replica).take()
         {
+            if let Some(query) = self.session.asks_left_variables() {
+                match lease.query_row(&query).await {
+                    Ok(values) => self.session.carry_left_variables(&values),
+                    Err(error) => tracing::debug!(%error, "lost what GET DIAGNOSTICS had told"),
+                }
+            }
             lease.cleanse().await;
         }
         self.session.moves_on(&job);
@@ -181,6 +187,13 @@ impl Run<'_> {
                     let error = attempt.outcome.error.as_ref().map(|error| (error.code, Origin::Server));
                     if self.absorb(&job, slot, &attempt, command, ended).await? {
                         ended = clock::now();
+                    }
+                    if error.is_none() && job.releases() {
+                        if let Some(lease) = self.leases.slot(slot).take() {
+                            lease.discard();
+                        }
+                        self.session.lost(slot);
+                        return Err(SessionError::Ended("its statement said RELEASE"));
                     }
                     (Some(attempt.server), error)
                 }
@@ -612,6 +625,19 @@ impl Run<'_> {
         let absorbed = self.session.absorb(job, slot, outcome, &text, self.shared.keys, now);
         if absorbed.wrote {
             self.shared.wrote(now);
+        }
+        if let Some(what) = absorbed.mismatch {
+            self.shared.metrics.state_mismatch(what.as_str());
+            if let (Some(classified), Some(suppressed)) = (&job.classified, self.shared.tells("state mismatch")) {
+                // The fingerprint, never the literals.
+                let (fingerprint, what) = (classified.shape.fingerprint.0, what.as_str());
+                tracing::info!(
+                    what,
+                    fingerprint = format!("{fingerprint:032x}"),
+                    suppressed,
+                    "a server reported another state than the statement says"
+                );
+            }
         }
         if let Some(cause) = self.session.pins().first().filter(|cause| pins != Some(*cause)) {
             self.shared.metrics.pinned(cause.as_str());

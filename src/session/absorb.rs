@@ -6,6 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::found::Found;
+use super::mismatch::{Mismatch, mismatch};
 use super::plan::{Job, Request, Slot};
 use super::statements::{ClientStatement, StatementKey};
 use super::{Last, PinCause, Session};
@@ -21,6 +22,8 @@ pub struct Absorbed {
     pub ask_status: bool,
     /// A write: other sessions under `global` consistency count it.
     pub wrote: bool,
+    /// The server reported otherwise than the statement's text says.
+    pub mismatch: Option<Mismatch>,
 }
 
 /// Variables that belong to one connection and must not reach another session, nor be replayed on another server.
@@ -81,7 +84,7 @@ impl Session {
                     self.last = Last { slot: Some(slot), failed: true, ..Last::default() };
                 }
                 self.settle(slot);
-                return Absorbed { ask_status: asks, wrote: false };
+                return Absorbed { ask_status: asks, wrote: false, mismatch: None };
             }
             Request::Execute(id) => self.executed(id, job, outcome),
             Request::Statement(id) => self.statement_command(id, job, outcome),
@@ -90,6 +93,8 @@ impl Session {
         if job.replication && outcome.error.is_none() {
             self.pins.set(PinCause::Replication, true);
         }
+        let held = self.settings.schema.as_deref().unwrap_or_default();
+        let moved = outcome.track.schema.as_deref().is_some_and(|schema| schema != held);
         let explained = self.settings_after(job, outcome);
         match &outcome.error {
             Some(error) => self.failed_effects(job, effects, error.code),
@@ -109,7 +114,7 @@ impl Session {
         self.wrote_in_transaction = open && !anew && (wrote || self.wrote_in_transaction);
         self.remember(job, slot, outcome, effects);
         self.settle(slot);
-        Absorbed { ask_status: asks, wrote }
+        Absorbed { ask_status: asks, wrote, mismatch: mismatch(job, before, outcome, explained, moved) }
     }
 
     /// Takes in the status flags of a COM_PING that the shell sent after an error.

@@ -4,6 +4,7 @@
 
 mod absorb;
 mod found;
+mod mismatch;
 mod pins;
 mod plan;
 mod predict;
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 pub use absorb::Absorbed;
+pub use mismatch::Mismatch;
 pub use pins::{PinCause, Pins};
 pub use plan::{Answer, Job, Plan, Replay, Request, Slot};
 pub use settings::{ALIASES, Base, ConnectionState, Preamble, Settings, literal, tracking};
@@ -26,7 +28,7 @@ use self::found::Found;
 use crate::routing::{Route, RouteReason, SessionView, Surroundings, Target, decide};
 use crate::sql::{
     Classified, Classifier, Detail, Effects, KillTarget, KillWhom, PrimaryCause, SqlContext, StatementKind,
-    with_connection_id,
+    user_variables, with_connection_id,
 };
 use crate::wire::command::{code, query_head};
 use crate::wire::inbox::{KEPT, RawCommand};
@@ -88,6 +90,8 @@ pub struct Session {
     /// That connection broke.
     lost_insert_id: bool,
     left_replica: bool,
+    /// User variables that GET DIAGNOSTICS set on the replica that the session is pinned to, for it alone.
+    diagnosed: Vec<Box<str>>,
     /// The primary's connection may hold what nobody told of.
     unclean: bool,
     holds_sequence: bool,
@@ -156,6 +160,7 @@ impl Session {
             holds_insert_id: false,
             lost_insert_id: false,
             left_replica: false,
+            diagnosed: Vec::new(),
             unclean: false,
             holds_sequence: false,
             conditions: 0,
@@ -420,6 +425,11 @@ impl Session {
         if classified.shape.kind == StatementKind::Kill {
             return self.plan_kill(classified, environment);
         }
+        if classified.shape.effects.contains(Effects::ASKS_DIAGNOSTICS | Effects::ASSIGNS_USER_VARIABLE)
+            && self.diagnosed.len() < settings::MAX_VARIABLES
+        {
+            self.diagnosed.extend(user_variables(text, self.context));
+        }
         let head = raw.payload.get(..raw.payload.len().saturating_sub(text.len())).unwrap_or_default();
         let own = self.with_own_id(head, text, &classified);
         let mut plan = self.plan_statement(classified, Request::Forward, ReplyKind::Results, environment);
@@ -574,6 +584,11 @@ impl Session {
             | Effects::OPENS_HANDLER
             | Effects::XA_STARTS;
         let only_transaction = self.pins.all().eq([PinCause::Transaction]);
+        // What GET DIAGNOSTICS told of a read there can be carried to the primary.
+        if self.pins.all().eq([PinCause::UserVariable]) && !self.diagnosed.is_empty() {
+            let asks = Effects::ASKS_DIAGNOSTICS | Effects::ASKS_FOUND_ROWS | Effects::ASKS_ROW_COUNT;
+            return if shape.effects.intersects(asks) { OnReplica::Stays } else { OnReplica::Leaves };
+        }
         let ends = matches!(shape.kind, StatementKind::Begin { .. } | StatementKind::LockTables);
         let plain = matches!(
             shape.kind,
@@ -607,7 +622,23 @@ impl Session {
         self.pins = Pins::default();
         self.pinned = None;
         self.left_replica = true;
+        self.let_go(Slot::Replica);
         self.status = self.status.without(Status::IN_TRANS).without(Status::IN_TRANS_READONLY);
+    }
+
+    /// The query for the user variables that GET DIAGNOSTICS set on the replica that the session leaves.
+    #[must_use]
+    pub fn asks_left_variables(&self) -> Option<String> {
+        let names: Vec<_> = self.diagnosed.iter().map(|name| format!("@`{}`", name.replace('`', "``"))).collect();
+        (!names.is_empty()).then(|| format!("SELECT {}", names.join(",")))
+    }
+
+    /// Takes their values along, as literals: numbers, or texts of the server's.
+    pub fn carry_left_variables(&mut self, values: &[Vec<u8>]) {
+        let settings = Arc::make_mut(&mut self.settings);
+        for (name, value) in std::mem::take(&mut self.diagnosed).into_iter().zip(values) {
+            settings.user_variables.insert(name, literal("", value));
+        }
     }
 
     /// Whether the connection to the replica holds a transaction that the session has left. Tells it once.

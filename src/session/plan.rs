@@ -140,6 +140,16 @@ impl Job {
         self.classified.as_ref().map_or(Effects::NONE, |classified| classified.shape.effects)
     }
 
+    /// Whether the server ends the connection after it: COMMIT RELEASE, ROLLBACK RELEASE.
+    #[must_use]
+    pub fn releases(&self) -> bool {
+        matches!(self.kind(), Some(StatementKind::Commit | StatementKind::Rollback))
+            && self.classified.as_ref().is_some_and(|classified| {
+                let text = classified.shape.normalised.to_ascii_lowercase();
+                text.ends_with("release") && !text.ends_with("no release")
+            })
+    }
+
     /// Whether LAST_INSERT_ID() may be read or set by what it calls.
     #[must_use]
     pub fn may_touch_insert_id(&self) -> bool {

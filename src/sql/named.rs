@@ -2,7 +2,8 @@
 //! statement. A session is pinned until what it took is released, so a wrong name would free it too early: whatever is
 //! not plain has no name.
 
-use super::lexer::{Kind, Token};
+use super::SqlContext;
+use super::lexer::{Kind, Token, Tokens};
 use super::scan::unquote;
 use super::shape::Effects;
 
@@ -21,6 +22,17 @@ pub(super) fn name(tokens: &[Token<'_>], effects: Effects) -> Option<Vec<u8>> {
         lock(tokens)?
     };
     Some(name.to_ascii_lowercase())
+}
+
+/// The user variables that a statement names, lower case.
+pub(crate) fn user_variables(sql: &[u8], context: SqlContext) -> Vec<Box<str>> {
+    let mut names: Vec<Box<str>> = Tokens::new(sql, context.mode, true)
+        .filter(|token| token.kind == Kind::UserVariable)
+        .map(|token| String::from_utf8_lossy(&unquote(token.text.get(1..).unwrap_or_default())).to_lowercase().into())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// `HANDLER [schema.]table OPEN [[AS] alias]`, `HANDLER name CLOSE`.

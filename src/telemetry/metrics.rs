@@ -79,6 +79,7 @@ pub struct Metrics {
     pins: Vec<(&'static str, IntCounter)>,
     retries: Vec<IntCounter>,
     abandoned: IntCounter,
+    mismatches: Vec<(&'static str, IntCounter)>,
     shape_hits: IntCounter,
     shape_misses: IntCounter,
     pools: Pools,
@@ -103,7 +104,12 @@ impl Metrics {
     /// # Errors
     ///
     /// When the registry holds a metric of one of these names.
-    pub fn register(registry: &Registry, servers: &[Arc<str>], pins: &[&'static str]) -> prometheus::Result<Self> {
+    pub fn register(
+        registry: &Registry,
+        servers: &[Arc<str>],
+        pins: &[&'static str],
+        mismatches: &[&'static str],
+    ) -> prometheus::Result<Self> {
         let make = Maker { registry };
         make.gauges("pointsman_build_info", "Always 1; the version is the label.", &["version"])?
             .with_label_values(&[env!("CARGO_PKG_VERSION")])
@@ -121,6 +127,11 @@ impl Metrics {
             &["target", "server", "reason", "kind"],
         )?;
         let causes = make.counters("pointsman_pins_total", "Pins set on sessions, by cause.", &["cause"])?;
+        let differing = make.counters(
+            "pointsman_state_mismatches_total",
+            "Replies that reported another session state than the statement's text says.",
+            &["what"],
+        )?;
         Ok(Self {
             statements: Statements::new(statements, servers),
             reasons: make.closed(
@@ -180,6 +191,7 @@ impl Metrics {
                 "why",
                 RetryCause::ALL.iter().map(|why| why.as_str()),
             )?,
+            mismatches: mismatches.iter().map(|what| (*what, differing.with_label_values(&[*what]))).collect(),
             abandoned: make.own(IntCounter::new(
                 "pointsman_abandoned_statements_total",
                 "Statements that were killed because their client went away.",
@@ -262,6 +274,13 @@ impl Metrics {
     /// A statement runs again elsewhere.
     pub fn retried(&self, why: RetryCause) {
         inc(&self.retries, why as usize);
+    }
+
+    /// A server reported another state than the statement's text says. What was not given at registration is not counted.
+    pub fn state_mismatch(&self, what: &'static str) {
+        if let Some((_, counter)) = self.mismatches.iter().find(|(known, _)| *known == what) {
+            counter.inc();
+        }
     }
 
     /// A statement is killed because its client went away.

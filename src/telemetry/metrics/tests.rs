@@ -8,7 +8,7 @@ use crate::telemetry::{Command, PoolSample};
 
 fn registered() -> (Registry, Metrics) {
     let registry = Registry::new();
-    let metrics = Metrics::register(&registry, &["db1".into(), "db2".into()], &["transaction"]).unwrap();
+    let metrics = Metrics::register(&registry, &["db1".into(), "db2".into()], &["transaction"], &["schema"]).unwrap();
     (registry, metrics)
 }
 
