@@ -306,6 +306,14 @@ async fn conversation(client: &mut Raw, flavor: Flavor) -> Vec<(&'static str, Ve
     );
     say("call", client.query("CALL p(3, @o)").await);
     say("out", client.query("SELECT @o").await);
+    client.run("DROP PROCEDURE IF EXISTS cursored").await;
+    client
+        .run(
+            "CREATE PROCEDURE cursored() BEGIN DECLARE v INT; DECLARE k CURSOR FOR SELECT 1; OPEN k; FETCH k INTO v; SELECT v; \
+             SELECT 2, 3; CLOSE k; END",
+        )
+        .await;
+    say("a cursor inside", client.query("CALL cursored()").await);
     let (_, call) = client.prepare("CALL p(?, ?)").await;
     say("binary call", client.execute(call, 0, &[Some(b"4"), Some(b"0")]).await);
     for unknown in [

@@ -500,7 +500,7 @@ impl Run<'_> {
         }
         let Some(kind) = job.reply else { return Ok(Outcome::default()) };
         let mut tracker = ReplyTracker::new(kind, lease.capabilities, self.client.capabilities);
-        tracker = tracker.with_status(self.session.status());
+        tracker = tracker.with_status(self.session.status()).with_cursor(job.cursor);
         if let Request::Prepare(id) = job.request {
             tracker = tracker.with_statement(id);
         }

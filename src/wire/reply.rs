@@ -131,6 +131,9 @@ pub struct ReplyTracker {
     status: Status,
     /// What is added to sequence ids, modulo 256: packets that were put in, less those left out.
     shift: u8,
+    /// A cursor was asked for: only then may a reply end behind its definitions. MariaDB (10.11) also says that a cursor exists
+    /// of the results of a procedure that has one of its own open, and their rows follow.
+    cursor: bool,
     /// The rows of this result are a procedure's OUT parameters, as the EOF behind their definitions says. The EOF behind the
     /// rows does not say on MySQL (9.7) that the procedure's OK follows, but it does.
     out_parameters: bool,
@@ -163,6 +166,7 @@ impl ReplyTracker {
             columns: 0,
             status: Status::AUTOCOMMIT,
             shift: 0,
+            cursor: false,
             out_parameters: false,
             edits: false,
             outcome: Outcome::default(),
@@ -182,6 +186,13 @@ impl ReplyTracker {
     pub fn with_rows(mut self, rows: Rows) -> Self {
         self.rows = Some(rows);
         self.edits = true;
+        self
+    }
+
+    /// The command asks for a cursor.
+    #[must_use]
+    pub fn with_cursor(mut self, cursor: bool) -> Self {
+        self.cursor = cursor;
         self
     }
 
@@ -392,6 +403,8 @@ impl ReplyTracker {
                     self.pass(inbox, header);
                     Ok(())
                 }
+                // No statement to prepare: MySQL refuses SET GLOBAL without the privilege by a plain OK (9.7).
+                (ReplyKind::Prepare, 0x00) if header.payload_len < 12 => self.ok(inbox, header, first, filter),
                 (ReplyKind::Prepare, 0x00) => self.prepare_ok(inbox, header),
                 (ReplyKind::Prepare, _) => {
                     Err(ProtocolError::Malformed { packet: "PREPARE_OK", what: "unknown first byte" })
@@ -424,7 +437,7 @@ impl ReplyTracker {
                 let eof = OkPacket::parse_eof(payload)?;
                 self.out_parameters = eof.status.contains(Status::PS_OUT_PARAMS);
                 // A cursor was opened: its rows are fetched, and this is the only EOF.
-                if eof.status.contains(Status::CURSOR_EXISTS) {
+                if self.cursor && eof.status.contains(Status::CURSOR_EXISTS) {
                     self.outcome.status = Some(eof.status);
                     self.outcome.warnings = eof.warnings;
                     self.state = State::Done;
@@ -441,7 +454,7 @@ impl ReplyTracker {
             }
             State::EofDue => {
                 let ok = OkPacket::parse(payload, self.session_track)?;
-                if !ok.status.contains(Status::CURSOR_EXISTS) {
+                if !(self.cursor && ok.status.contains(Status::CURSOR_EXISTS)) {
                     self.put_eof(inbox, self.sequence(header), self.status, 0);
                 }
                 self.state = State::Rows;
@@ -500,7 +513,7 @@ impl ReplyTracker {
             let mut packet = BytesMut::with_capacity(16);
             put_classic_eof(&mut packet, self.sequence(header), status, warnings);
             inbox.replace(header, &packet);
-        } else if self.session_track && changed {
+        } else if self.session_track && changed && !(self.client_session_track && ok.state.is_empty()) {
             let mut packet = BytesMut::new();
             ok.encode(&mut packet, self.sequence(header), first, self.client_session_track.then_some(filter))?;
             inbox.replace(header, &packet);

@@ -101,6 +101,8 @@ pub struct Raw {
     pub greeting: Option<Greeting>,
     /// The sequence id of the next packet.
     pub sequence: u8,
+    /// The last command asked for a cursor.
+    cursor: bool,
 }
 
 impl Raw {
@@ -108,7 +110,7 @@ impl Raw {
     pub async fn dial(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("the proxy listens");
         stream.set_nodelay(true).unwrap();
-        Self { stream, capabilities: Capabilities::PROTOCOL_41, greeting: None, sequence: 0 }
+        Self { stream, capabilities: Capabilities::PROTOCOL_41, greeting: None, sequence: 0, cursor: false }
     }
 
     /// Connects and reads the greeting.
@@ -321,6 +323,7 @@ impl Raw {
 
     /// Sends a command and reads its reply of OK, ERR or result sets; up to a request for a file.
     pub async fn results(&mut self, command: &[u8]) -> Vec<Packet> {
+        self.cursor = matches!(command, [0x17, _, _, _, _, flags, ..] if flags & 7 != 0);
         self.send(command).await;
         self.more_results().await
     }
@@ -345,7 +348,8 @@ impl Raw {
                     if self.classic() {
                         packets.push(self.read().await);
                         let status = eof_status(&packets.last().unwrap().payload);
-                        if status & 0x40 != 0 {
+                        // Only a cursor that was asked for: a procedure's own shows here too (MariaDB 10.11).
+                        if self.cursor && status & 0x40 != 0 {
                             status
                         } else {
                             // Behind OUT parameters an OK follows, though their end does not say so (MySQL 9.7).

@@ -143,7 +143,8 @@ fn a_cursor_has_one_eof_in_either_style() {
     let classic = packets(&[b"\x01", COLUMN, b"\xfe\x00\x00\x42\x00"]);
     let modern_bytes = packets(&[b"\x01", COLUMN, b"\xfe\x00\x00\x42\x00\x00\x00"]);
     for (bytes, capabilities) in [(classic, CLASSIC), (modern_bytes, modern())] {
-        let (progress, outcome, _) = run(ReplyTracker::new(ReplyKind::Results, capabilities, capabilities), &bytes, 4);
+        let (progress, outcome, _) =
+            run(ReplyTracker::new(ReplyKind::Results, capabilities, capabilities).with_cursor(true), &bytes, 4);
         assert_eq!(progress, Ok(Progress::Done));
         assert!(outcome.status.unwrap().contains(Status::CURSOR_EXISTS));
     }
@@ -202,11 +203,11 @@ fn eof_packets_are_put_in_and_left_out_where_the_sides_differ() {
             for (bytes, server, client, wanted) in
                 [(&classic, CLASSIC, modern, &deprecated), (&deprecated, modern, CLASSIC, &classic)]
             {
-                let tracker = ReplyTracker::new(kind, server, client);
+                let tracker = ReplyTracker::new(kind, server, client).with_cursor(at == 2);
                 let (progress, outcome, got) = run(tracker, bytes, step);
                 assert_eq!(progress, Ok(Progress::Done), "{at} {kind:?} {step}");
                 assert_eq!(BytesMut::from(&got[..]), wanted, "{at} {kind:?} in pieces of {step}, for {client:?}");
-                let (_, as_is, _) = run(ReplyTracker::new(kind, server, server), bytes, step);
+                let (_, as_is, _) = run(ReplyTracker::new(kind, server, server).with_cursor(at == 2), bytes, step);
                 assert_eq!(outcome, as_is, "{at}");
             }
         }
@@ -296,4 +297,23 @@ fn an_ok_follows_out_parameters_whatever_their_eof_says() {
             assert_eq!((progress, &client[..]), (Ok(Progress::Done), &deprecated[..]));
         }
     }
+}
+
+#[test]
+fn rows_follow_where_nobody_asked_for_a_cursor() {
+    // MariaDB 10.11: SELECT in a procedure that has a cursor of its own open.
+    let (eof, more) = (b"\xfe\x00\x00\x4a\x00", b"\xfe\x00\x00\x0a\x00");
+    let bytes = packets(&[b"\x01", COLUMN, eof, b"\x011", more, b"\x00\x00\x00\x02\x00\x00\x00"]);
+    for step in [1, 5, 1000] {
+        let (progress, outcome, client) = run(ReplyTracker::new(ReplyKind::Results, CLASSIC, CLASSIC), &bytes, step);
+        assert_eq!((progress, outcome.rows, &client[..]), (Ok(Progress::Done), 1, &bytes[..]));
+    }
+}
+
+#[test]
+fn a_plain_ok_may_be_the_whole_reply_to_prepare() {
+    let bytes = packets(&[b"\x00\x00\x00\x02\x00\x00\x00"]);
+    let tracker = ReplyTracker::new(ReplyKind::Prepare, modern(), modern()).with_statement(ClientStatementId(7));
+    let (progress, outcome, client) = run(tracker, &bytes, 3);
+    assert_eq!((progress, outcome.prepared, &client[..]), (Ok(Progress::Done), None, &bytes[..]));
 }
