@@ -8,10 +8,15 @@ use pointsman::cluster::Flavor;
 use pointsman::sandbox::SandboxOptions;
 use pointsman::wire::Capabilities;
 use pointsman::wire::writer::put_lenenc_bytes;
+use support::fake::Fake;
 use support::raw::{CLASSIC, Login, MODERN, Packet, Raw};
 use support::{Stage, proxy};
 
-on_both!(the_greeting_offers_what_the_server_can_do, forms_that_both_families_have);
+on_both!(
+    the_greeting_offers_what_the_server_can_do,
+    forms_that_both_families_have,
+    a_replica_that_can_do_less_serves_only_those_who_came_later,
+);
 
 async fn stage(flavor: Flavor) -> Option<Stage> {
     let servers = support::start(flavor, SandboxOptions { replicas: 0, ..SandboxOptions::default() }).await?;
@@ -235,5 +240,35 @@ async fn bulk_execution_and_the_statement_prepared_last() {
         }
         compare(form, said);
     }
+    stage.end().await;
+}
+
+/// A replica that comes back as an older one: what was agreed on with clients before is never broken.
+async fn a_replica_that_can_do_less_serves_only_those_who_came_later(flavor: Flavor) {
+    let Some(servers) = support::servers_of(flavor, 1, &[]).await else { return };
+    let replica = servers.replicas()[0].address().to_string();
+    let fake = Fake::before(servers.replicas()[0].address()).await;
+    let text = support::configuration(&servers, "[routing]\nconsistency='eventual'\n");
+    let proxy = support::proxy_of(&text.replace(&replica, &fake.address.to_string())).await;
+    let stage = Stage { servers, proxy };
+    stage.prepare(&["CREATE TABLE less (a INT)", "INSERT INTO less VALUES (1)"]).await;
+    let lost = match flavor {
+        Flavor::MySql => Capabilities::QUERY_ATTRIBUTES,
+        _ => Capabilities::EXTENDED_METADATA,
+    };
+    let form = MODERN | lost;
+    let mut before = both(&stage, form).await.into_iter().nth(1).unwrap();
+    assert!(before.capabilities.contains(lost));
+    fake.hide(lost);
+    for at in 0..3 {
+        assert_eq!(before.value(&format!("SELECT a AS before_{at} FROM less")).await, "1");
+    }
+    assert_eq!(stage.ran_on("AS before_"), ["primary"]);
+    let incapable = stage.metric("pointsman_statements_total", &["reason=\"replicas_incapable\""]).await;
+    assert!(incapable > 0.0, "{incapable}");
+    let mut later = both(&stage, form).await.into_iter().nth(1).unwrap();
+    assert!(!later.capabilities.contains(lost), "{:x}", later.capabilities.0);
+    assert_eq!(later.value("SELECT a AS later FROM less").await, "1");
+    assert_eq!(stage.ran_on("AS later"), ["replica1"]);
     stage.end().await;
 }
