@@ -181,6 +181,7 @@ fn show(words: &Words<'_, '_>) -> Head {
         let whole = if words.is(1, "FULL") { Effects::LISTS_WHOLE } else { Effects::NONE };
         return show_never(PrimaryCause::ServerState, Effects::LISTS_PROCESSES | whole);
     }
+    // Not events: each server has its own state of them, and a replica's are disabled.
     let dictionary = words.is_any(
         at,
         &[
@@ -196,14 +197,13 @@ fn show(words: &Words<'_, '_>) -> Head {
             "CHARSET",
             "COLLATION",
             "TRIGGERS",
-            "EVENTS",
         ],
     ) || (words.is(at, "TABLE") && words.is(at.saturating_add(1), "STATUS"))
         || (words.is_any(at, &["PROCEDURE", "FUNCTION"]) && words.is(at.saturating_add(1), "STATUS"))
         || (words.is(at, "CREATE")
             && words.is_any(
                 at.saturating_add(1),
-                &["TABLE", "DATABASE", "SCHEMA", "VIEW", "PROCEDURE", "FUNCTION", "TRIGGER", "EVENT", "SEQUENCE"],
+                &["TABLE", "DATABASE", "SCHEMA", "VIEW", "PROCEDURE", "FUNCTION", "TRIGGER", "SEQUENCE"],
             ));
     if dictionary { tokens() } else { show_never(PrimaryCause::ServerState, Effects::NONE) }
 }

@@ -69,7 +69,6 @@ fn is_dictionary(table: &[u8]) -> bool {
         "column_privileges",
         "columns",
         "enabled_roles",
-        "events",
         "key_column_usage",
         "keywords",
         "parameters",

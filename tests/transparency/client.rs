@@ -46,8 +46,8 @@ pub const FORMS: &[Form] = &[
     Form { name: "cursor", capabilities: MODERN, protocol: Protocol::Cursor, flavor: None },
     Form { name: "cursor, classic", capabilities: CLASSIC, protocol: Protocol::Cursor, flavor: None },
     Form {
-        name: "text, found rows, ignore space",
-        capabilities: MODERN.with(Capabilities::FOUND_ROWS).with(Capabilities::IGNORE_SPACE),
+        name: "text, found rows",
+        capabilities: MODERN.with(Capabilities::FOUND_ROWS),
         protocol: Protocol::Text,
         flavor: None,
     },
@@ -84,13 +84,15 @@ pub struct Client {
     form: Form,
     statements: HashMap<String, (u32, Vec<(u8, bool)>)>,
     file: Vec<u8>,
+    /// The EXECUTE that runs asked for a cursor. A procedure's own cursor sets the same flag (MariaDB).
+    cursor: bool,
 }
 
 impl Client {
     pub async fn login(address: SocketAddr, login: Login, form: Form) -> Self {
         let login = login.with(form.capabilities);
         let raw = Raw::login(address, &login).await;
-        Self { raw, address, login, form, statements: HashMap::new(), file: Vec::new() }
+        Self { raw, address, login, form, statements: HashMap::new(), file: Vec::new(), cursor: false }
     }
 
     /// The connection's id.
@@ -138,6 +140,7 @@ impl Client {
             }
             Act::Execute(name, execute) => {
                 let payload = self.execute_payload(name, execute);
+                self.cursor = execute.flags != 0;
                 self.exchange("execute", steps, &payload, Answer::Results).await
             }
             Act::Fetch(name, rows) => {
@@ -159,8 +162,11 @@ impl Client {
             Act::ChangeUser(user, schema) => {
                 let mut login = Login::new(user, &format!("{user}-secret")).with(self.form.capabilities);
                 login.schema.clone_from(schema);
-                let packets = self.raw.change_user(&login).await;
+                let mut packets = self.raw.change_user(&login).await;
                 self.statements.clear();
+                // What leads to it is between the client and whom it logs in to: plugins, nonces, keys.
+                packets.drain(..packets.len() - 1);
+                packets[0].sequence = 0;
                 steps.push(("change user", packets));
                 Ok(())
             }
@@ -191,6 +197,7 @@ impl Client {
             payload.push(1);
             payload.extend([0x06, 0].repeat(usize::from(parameters)));
         }
+        self.cursor = flags == 1;
         self.exchange("execute", steps, &payload, Answer::Results).await?;
         if flags == 1 {
             // Pieces of 1 to 7 rows, by a fixed rule.
@@ -246,6 +253,7 @@ impl Client {
         payload: &[u8],
         answer: Answer,
     ) -> io::Result<()> {
+        self.cursor &= step == "execute";
         self.raw.try_send(payload).await;
         self.raw.sequence = sequence_after(payload);
         let mut packets = Vec::new();
@@ -299,7 +307,11 @@ impl Client {
                             return Ok(());
                         }
                         let status = eof_status(&eof)?;
-                        if status.contains(Status::CURSOR_EXISTS) { status } else { self.rows(packets).await? }
+                        if self.cursor && status.contains(Status::CURSOR_EXISTS) {
+                            status
+                        } else {
+                            self.rows(packets).await?
+                        }
                     } else {
                         self.rows(packets).await?
                     }

@@ -30,8 +30,8 @@ pub struct Entry {
     /// Sent as text, whatever the form.
     pub text_only: bool,
     pub masks: Vec<Mask>,
-    /// It is known to differ: the name of the gap.
-    pub gap: Option<String>,
+    /// It is known to differ: the name of the gap, and the only family that has it.
+    pub gap: Option<(String, Option<Flavor>)>,
     pub act: Act,
 }
 
@@ -88,6 +88,12 @@ impl Entry {
 
     pub fn sql(text: impl Into<Vec<u8>>) -> Self {
         Self::new(Act::Sql(text.into()))
+    }
+
+    /// The gap that it shows on this family.
+    pub fn gap_on(&self, flavor: Flavor) -> Option<&str> {
+        let (name, only) = self.gap.as_ref()?;
+        only.is_none_or(|only| only == flavor).then_some(name)
     }
 
     /// For people.
@@ -189,6 +195,16 @@ fn section(file: &str, header: &str) -> Section {
     section
 }
 
+/// `name` or `name@family`.
+fn gap(text: &str) -> (String, Option<Flavor>) {
+    match text.split_once('@') {
+        Some((name, "mariadb")) => (name.to_owned(), Some(Flavor::MariaDb)),
+        Some((name, "mysql")) => (name.to_owned(), Some(Flavor::MySql)),
+        Some(_) => panic!("no such family: {text}"),
+        None => (text.to_owned(), None),
+    }
+}
+
 fn entry(text: &str, line: usize) -> Result<Entry, String> {
     let mut entry = Entry { line, ..Entry::sql("") };
     let mut rest = text;
@@ -202,7 +218,7 @@ fn entry(text: &str, line: usize) -> Result<Entry, String> {
                 ("mysql", _) => entry.flavor = Some(Flavor::MySql),
                 ("text", _) => entry.text_only = true,
                 ("bytes", _) => bytes = true,
-                ("gap", name) => entry.gap = Some(name.to_owned()),
+                ("gap", name) => entry.gap = Some(gap(name)),
                 (name, argument) => {
                     entry.masks.push(Mask::named(name, argument).ok_or_else(|| format!("what is `{word}`?"))?);
                 }

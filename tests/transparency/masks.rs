@@ -23,6 +23,8 @@ pub enum Mask {
     Columns(Vec<String>),
     /// Rows in any order: the server promises none.
     Unordered,
+    /// The status flags NO_INDEX and NO_GOOD_INDEX: the plan of a query on the server's own tables hangs on their statistics.
+    Plan,
 }
 
 /// Those that apply to every entry, by the names under which they are counted.
@@ -37,6 +39,7 @@ impl Mask {
             "timing" => Self::Timing,
             "server" => Self::Server,
             "unordered" => Self::Unordered,
+            "plan" => Self::Plan,
             "columns" => Self::Columns(argument.split(',').map(str::to_owned).collect()),
             _ => return None,
         })
@@ -49,6 +52,7 @@ impl Mask {
             Self::Server => "port, folder and UUID of the server",
             Self::Columns(_) => "digits of named columns (clocks, counters, random numbers)",
             Self::Unordered => "order of rows",
+            Self::Plan => "NO_INDEX and NO_GOOD_INDEX of queries on the server's own tables",
         }
     }
 }
@@ -66,10 +70,12 @@ pub type Used = BTreeMap<&'static str, u64>;
 
 /// Takes out of what was heard what may differ.
 pub fn apply(heard: &mut Heard, masks: &[Mask], facts: &Facts, capabilities: Capabilities, used: &mut Used) {
+    // Rows that are fetched have their columns in the EXECUTE's reply.
+    let mut columns = Vec::new();
     for (step, packets) in &mut heard.steps {
         everywhere(step, packets, capabilities, used);
         if !masks.is_empty() {
-            asked_for(step, packets, masks, facts, capabilities, used);
+            asked_for(step, packets, &mut columns, masks, facts, capabilities, used);
         }
     }
 }
@@ -84,6 +90,10 @@ fn everywhere(step: &str, packets: &mut [Packet], capabilities: Capabilities, us
         *used.entry(STATEMENT_ID).or_default() += 1;
     }
     for packet in packets {
+        if packet.payload.first() == Some(&0xFF) && HANDLER.is_match(&packet.payload) {
+            packet.payload = HANDLER.replace_all(&packet.payload, &b"statement (id)"[..]).into_owned();
+            *used.entry(STATEMENT_ID).or_default() += 1;
+        }
         if let [0xFE, _, _, _, high] = packet.payload.as_mut_slice()
             && *high & 0x40 != 0
         {
@@ -125,10 +135,13 @@ fn sort_changes(packet: &mut Packet, used: &mut Used) {
 
 static TIMES: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r#"(?x) (?: actual\ time=|\.\.|time_ms":\ |_time":\ |elapsed|"r_[a-z_]*_ms":\ |"r_[a-z_]*cost[a-z_]*":\ |"r_engine_stats":\ |"pages_[a-z_]*":\ |duration":\ ) [0-9.e+-]+ "#,
+        r#"(?x) (?: actual\ time=|\.\.|"actual_[a-z_]*":\ |time_ms":\ |_time":\ |elapsed|"r_[a-z_]*_ms":\ |"r_[a-z_]*cost[a-z_]*":\ |"r_engine_stats":\ |"pages_[a-z_]*":\ |duration":\ ) [0-9.e+-]+ "#,
     )
     .unwrap()
 });
+
+/// Error texts name statements by their ids.
+static HANDLER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?:statement handler|The statement) \(\d+\)").unwrap());
 
 static DIGITS: LazyLock<Regex> = LazyLock::new(|| Regex::new("[0-9a-fA-F]").unwrap());
 
@@ -141,6 +154,7 @@ struct Column {
 fn asked_for(
     step: &str,
     packets: &mut [Packet],
+    columns: &mut Vec<Column>,
     masks: &[Mask],
     facts: &Facts,
     capabilities: Capabilities,
@@ -148,11 +162,13 @@ fn asked_for(
 ) {
     let classic = !capabilities.contains(Capabilities::DEPRECATE_EOF);
     let binary = matches!(step, "execute" | "fetch");
-    let mut columns: Vec<Column> = Vec::new();
     let mut left = 0_u64;
-    let mut in_rows = false;
+    let mut in_rows = step == "fetch";
     let mut first_row = None;
     for at in 0..packets.len() {
+        if masks.contains(&Mask::Plan) && drop_plan(&mut packets[at].payload, classic) {
+            *used.entry(Mask::Plan.name()).or_default() += 1;
+        }
         let payload = packets[at].payload.clone();
         if payload.first() == Some(&0xFF) {
             let masked = mask_text(&payload, masks, facts, used);
@@ -168,8 +184,8 @@ fn asked_for(
         let ends = payload.first() == Some(&0xFE) && (payload.len() < 9 || !classic);
         if in_rows && !ends {
             first_row.get_or_insert(at);
-            if let Some(mut cells) = cells(&payload, &columns, binary) {
-                for (cell, column) in cells.iter_mut().zip(&columns) {
+            if let Some(mut cells) = cells(&payload, columns, binary) {
+                for (cell, column) in cells.iter_mut().zip(&*columns) {
                     let Some(text) = cell else { continue };
                     *text = mask_cell(text, column, binary, masks, facts, used);
                 }
@@ -193,7 +209,6 @@ fn asked_for(
                 *used.entry(Mask::Unordered.name()).or_default() += 1;
             }
             in_rows = false;
-            columns.clear();
             continue;
         }
         if classic && payload.first() == Some(&0xFE) && payload.len() < 9 {
@@ -201,9 +216,22 @@ fn asked_for(
             continue;
         }
         if step != "prepare" {
+            columns.clear();
             left = Reader::new("count", &payload).lenenc().unwrap_or(0);
         }
     }
+}
+
+/// Takes the two flags out of a packet that ends a result.
+fn drop_plan(payload: &mut [u8], classic: bool) -> bool {
+    let low = match payload {
+        [0xFE, _, _, low, _] => low,
+        [0xFE, 0, 0, low, ..] if !classic => low,
+        _ => return false,
+    };
+    let had = *low & 0x30 != 0;
+    *low &= !0x30;
+    had
 }
 
 fn column(payload: &[u8]) -> Option<Column> {
@@ -298,7 +326,7 @@ fn mask_text(text: &[u8], masks: &[Mask], facts: &Facts, used: &mut Used) -> Vec
                     text = known.replace_all(&text, &b"server"[..]).into_owned();
                 }
             }
-            Mask::Columns(_) | Mask::Unordered => {}
+            Mask::Columns(_) | Mask::Unordered | Mask::Plan => {}
         }
         if text != before {
             *used.entry(mask.name()).or_default() += 1;

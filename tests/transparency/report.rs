@@ -64,8 +64,10 @@ impl Report {
         self.entries.insert((place.section.name.clone(), place.entry.line));
         // Who waits for what does not come reads the protocol wrongly: then nothing is compared.
         let same = direct == here && direct.end != End::Silent;
-        if let Some(gap) = &place.entry.gap {
-            let seen = self.gaps.entry(gap.clone()).or_default();
+        if let Some(gap) = place.entry.gap_on(self.flavor) {
+            let named = include_str!("../../docs/routing.md").contains(&format!("`{gap}`"));
+            assert!(named, "the gap `{gap}` does not stand in docs/routing.md");
+            let seen = self.gaps.entry(gap.to_owned()).or_default();
             if same {
                 seen.1 += 1;
             } else {
@@ -87,7 +89,7 @@ impl Report {
     }
 
     /// Prints the summary; fails if anything differed.
-    pub fn finish(self, took: Duration, replica: f64, primary: f64) {
+    pub fn finish(self, took: Duration, replica: f64, primary: f64, whole: bool) {
         let mut out = format!(
             "{:?}: {} entries, {} comparisons, {} packets of {} bytes, {:.1} s; of {} reads {} ran on the replica\n",
             self.flavor,
@@ -112,7 +114,8 @@ impl Report {
         eprintln!("{out}");
         assert!(self.mismatches.is_empty(), "{} mismatches, see above", self.mismatches.len());
         for (gap, (differed, _)) in &self.gaps {
-            assert!(*differed > 0, "the known gap `{gap}` is none any more: take it out of the list");
+            // Some show in few forms only.
+            assert!(*differed > 0 || !whole, "the known gap `{gap}` is none any more: take it out of the list");
         }
     }
 }

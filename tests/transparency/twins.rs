@@ -34,6 +34,8 @@ pub struct Twins {
     replica: Conn,
     position: String,
     fixtures: BTreeSet<String>,
+    /// What ran last, for those who look for what ended a server.
+    pub last: String,
 }
 
 impl Twins {
@@ -78,6 +80,7 @@ impl Twins {
             replica,
             position: String::new(),
             fixtures: BTreeSet::new(),
+            last: String::new(),
         };
         twins.settle().await;
         Some(twins)
@@ -115,14 +118,14 @@ impl Twins {
             }
         }
         self.settle().await;
-        self.fixtures = objects(&mut self.admin[0]).await.into_iter().collect();
+        self.fixtures = objects(&mut self.admin[0], "the fixtures").await.into_iter().collect();
     }
 
     /// Drops what a section left.
     pub async fn tidy(&mut self) {
         for conn in &mut self.admin {
             let left: Vec<String> =
-                objects(conn).await.into_iter().filter(|object| !self.fixtures.contains(object)).collect();
+                objects(conn, &self.last).await.into_iter().filter(|object| !self.fixtures.contains(object)).collect();
             if !left.is_empty() {
                 run(conn, "SET foreign_key_checks = 0").await;
             }
@@ -137,13 +140,17 @@ impl Twins {
     pub async fn settle(&mut self) {
         let mariadb = self.flavor == Flavor::MariaDb;
         let ask = if mariadb { "SELECT @@global.gtid_binlog_pos" } else { "SELECT @@global.gtid_executed" };
-        let position: String = self.primary.query_first(ask).await.unwrap().unwrap_or_default();
+        let asked = self.primary.query_first(ask).await;
+        let position: String = asked.unwrap_or_else(|error| panic!("after {}: {error}", self.last)).unwrap_or_default();
         if position == self.position {
             return;
         }
         let wait = if mariadb { "MASTER_GTID_WAIT" } else { "WAIT_FOR_EXECUTED_GTID_SET" };
-        let reached: Option<Option<i64>> =
-            self.replica.query_first(format!("SELECT {wait}('{position}', 20)")).await.unwrap();
+        let reached: Option<Option<i64>> = self
+            .replica
+            .query_first(format!("SELECT {wait}('{position}', 20)"))
+            .await
+            .unwrap_or_else(|error| panic!("after {}: {error}", self.last));
         if reached.flatten() != Some(0) {
             panic!("the replica does not follow: {}", self.behind.replicas()[0].replication_state().await);
         }
@@ -168,7 +175,7 @@ fn folder(server: &SandboxServer) -> String {
 }
 
 /// All that users have made, as it stands behind DROP.
-async fn objects(conn: &mut Conn) -> Vec<String> {
+async fn objects(conn: &mut Conn, last: &str) -> Vec<String> {
     const OWN: &str = "('mysql', 'sys', 'information_schema', 'performance_schema')";
     let list = format!(
         "SELECT CONCAT('DATABASE `', schema_name, '`') FROM information_schema.schemata WHERE schema_name NOT IN \
@@ -179,5 +186,5 @@ async fn objects(conn: &mut Conn) -> Vec<String> {
          routine_schema NOT IN {OWN} UNION ALL \
          SELECT CONCAT('EVENT `', event_schema, '`.`', event_name, '`') FROM information_schema.events WHERE event_schema = 'app'"
     );
-    conn.query(list).await.unwrap()
+    conn.query(list).await.unwrap_or_else(|error| panic!("after {last}: {error}"))
 }
