@@ -107,6 +107,7 @@ async fn a_pin_lasts_as_long_as_its_cause() {
         (&["DO GET_LOCK('a', 0)", "DO GET_LOCK('b', 0)", "DO RELEASE_LOCK('a')"], &["DO RELEASE_LOCK('b')"]),
         (&["SELECT GET_LOCK(CONCAT('a', 'b'), 0)", "SELECT RELEASE_LOCK('ab')"], &["SELECT RELEASE_ALL_LOCKS()"]),
         (&["DO GET_LOCK('n', 0)", "DO GET_LOCK('n', 0)", "DO RELEASE_LOCK('n')"], &["DO RELEASE_ALL_LOCKS()"]),
+        (&["DO GET_LOCK('n', 0)", "SELECT GET_LOCK('n', 0)", "DO RELEASE_LOCK('n')"], &["SELECT RELEASE_LOCK('N')"]),
         (&["CREATE TEMPORARY TABLE x (a INT)"], &["DROP TEMPORARY TABLE x"]),
         (
             &["CREATE TEMPORARY TABLE x (a INT)", "CREATE TEMPORARY TABLE y (a INT)", "DROP TABLE x"],

@@ -382,9 +382,7 @@ impl Session {
             pins.set(PinCause::TableLock, false);
         }
         if effects.contains(Effects::GETS_LOCK) {
-            // A lock taken twice must be released twice: it is not followed by name any more.
-            let again = name.is_some_and(|name| pins.holds(PinCause::UserLock, name));
-            pins.take(PinCause::UserLock, name.filter(|_| !again));
+            pins.take(PinCause::UserLock, name);
         } else if effects.contains(Effects::RELEASES_LOCK)
             && let Some(name) = name
         {

@@ -1,6 +1,6 @@
 //! Why a session is bound to one connection, and when that ends.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::routing::RouteReason;
 
@@ -111,7 +111,8 @@ const MAX_NAMES: usize = 256;
 #[derive(Debug, Clone, Default)]
 pub struct Pins {
     causes: u32,
-    names: BTreeMap<PinCause, BTreeSet<Box<[u8]>>>,
+    /// How often each was taken: a lock that was taken twice must be released twice.
+    names: BTreeMap<PinCause, BTreeMap<Box<[u8]>, u32>>,
     /// Something was taken whose name is not known: only a reset, or the release of all, ends it.
     nameless: u32,
 }
@@ -157,8 +158,10 @@ impl Pins {
         self.set(cause, true);
         let names = self.names.entry(cause).or_default();
         match name {
-            Some(name) if names.len() < MAX_NAMES => {
-                names.insert(name.into());
+            Some(name) if names.len() < MAX_NAMES || names.contains_key(name) => {
+                let times = names.entry(name.into()).or_insert(0);
+                // A GET_LOCK that got nothing counts too: the pin may last too long, never too short.
+                *times = if cause == PinCause::UserLock { times.saturating_add(1) } else { 1 };
             }
             _ => self.nameless |= cause.bit(),
         }
@@ -167,7 +170,12 @@ impl Pins {
     /// Releases something by name; the cause ends with its last name.
     pub fn release(&mut self, cause: PinCause, name: &[u8]) {
         let Some(names) = self.names.get_mut(&cause) else { return };
-        names.remove(name);
+        if let Some(times) = names.get_mut(name) {
+            *times = times.saturating_sub(1);
+            if *times == 0 {
+                names.remove(name);
+            }
+        }
         if names.is_empty() && self.nameless & cause.bit() == 0 {
             self.release_all(cause);
         }
@@ -176,7 +184,7 @@ impl Pins {
     /// Whether this name was taken.
     #[must_use]
     pub fn holds(&self, cause: PinCause, name: &[u8]) -> bool {
-        self.names.get(&cause).is_some_and(|names| names.contains(name))
+        self.names.get(&cause).is_some_and(|names| names.contains_key(name))
     }
 
     /// Ends a cause with all its names.
@@ -200,6 +208,22 @@ mod tests {
         pins.release(PinCause::TemporaryTable, b"other");
         assert_eq!(pins.first(), Some(PinCause::TemporaryTable));
         pins.release(PinCause::TemporaryTable, b"b");
+        assert!(pins.is_empty());
+    }
+
+    #[test]
+    fn a_lock_taken_twice_is_released_twice() {
+        let mut pins = Pins::default();
+        pins.take(PinCause::UserLock, Some(b"a"));
+        pins.take(PinCause::UserLock, Some(b"a"));
+        pins.release(PinCause::UserLock, b"a");
+        assert!(pins.has(PinCause::UserLock));
+        pins.release(PinCause::UserLock, b"a");
+        assert!(pins.is_empty());
+        // PREPARE of a name that is there takes its place.
+        pins.take(PinCause::TextPrepared, Some(b"p"));
+        pins.take(PinCause::TextPrepared, Some(b"p"));
+        pins.release(PinCause::TextPrepared, b"p");
         assert!(pins.is_empty());
     }
 
