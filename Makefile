@@ -34,8 +34,9 @@ test-transparency: ## every listed and generated statement in every form of the 
 	@scripts/install-deps.sh test
 	TRANSPARENCY=all $(CARGO) test --locked --test transparency -- --nocapture
 
-test-clients: ## the drivers' own test suites, directly and through pointsman: some dozens of minutes
+test-clients: ## the drivers' own test suites, and docs/compatibility.md: some dozens of minutes
 	@scripts/install-deps.sh test-clients
+	$(CARGO) test --locked --test compatibility -- --ignored --nocapture
 	$(CARGO) test --locked --test suites -- --ignored --nocapture --test-threads 1 $(ARGS)
 
 bench: ## latency, throughput and CPU against direct connections and HAProxy

@@ -208,7 +208,7 @@ case ${1:-} in
   test) test_tools; install_packages; install_drivers; install_mysql ;;
   test-clients)
     suites; install_packages; install_drivers; install_mysql
-    [ -n "$dry" ] || "$here/scripts/get-suites.sh"
+    [ -n "$dry" ] || { "$here/scripts/get-mariadb.sh" && "$here/scripts/get-suites.sh"; }
     ;;
   bench) bench; install_packages ;;
   *) usage; [ "${1:-}" = --help ] || exit 2 ;;
