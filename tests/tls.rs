@@ -196,6 +196,40 @@ async fn servers_are_verified_as_far_as_configured(flavor: Flavor) {
     servers.stop().await;
 }
 
+/// Those that servers make themselves have no names and, self-signed by `openssl req -x509`, are authorities.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn certificates_as_they_are_found_in_the_field_are_verified() {
+    let options = SandboxOptions { replicas: 0, ..SandboxOptions::default() };
+    if let Some(servers) = start(Flavor::MySql, options).await {
+        let own = servers.folder().join("primary/data/ca.pem");
+        let settings = format!("tls='verify_ca'\ntls_ca='{}'", own.display());
+        let proxy = app::start(load(&config(&servers, "", &settings)).config).await.unwrap();
+        let mut client = Raw::login(proxy.listen(), &Login::app()).await;
+        assert_eq!(client.value("SELECT 'served' FOR UPDATE").await, "served");
+        proxy.stop().await;
+        servers.stop().await;
+    }
+    let authority = Authority::new();
+    authority.self_sign("own", &["db.test"]);
+    let extra = authority.server_options("own");
+    let options = SandboxOptions { replicas: 0, extra, ..SandboxOptions::default() };
+    let Some(mut servers) = start(Flavor::MariaDb, options).await else { return };
+    for (mode, name, good) in
+        [("verify_ca", "else", true), ("verify_identity", "db.test", true), ("verify_identity", "else", false)]
+    {
+        let path = authority.path("own.pem");
+        let settings = format!("tls='{mode}'\ntls_ca='{}'\ntls_server_name='{name}'", path.display());
+        let proxy = app::start(load(&config(&servers, "", &settings)).config).await.unwrap();
+        let login = Raw::open(proxy.listen()).await.log_in(&Login::app()).await;
+        let stage = Stage { servers, proxy };
+        let up = stage.metric("pointsman_server_up", &["primary"]).await > 0.5;
+        assert_eq!(up, good, "{mode} {name}: {login:?}");
+        stage.proxy.stop().await;
+        servers = stage.servers;
+    }
+    servers.stop().await;
+}
+
 async fn accounts_that_demand_tls_are_served(flavor: Flavor) {
     let authority = Authority::new();
     authority.sign("client", &["pointsman"]);

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, RootCertStore};
 
@@ -68,15 +68,42 @@ pub fn identity(certificate: &[u8], key: &[u8]) -> Result<CertifiedKey, Identity
 }
 
 /// The authorities that certificates are verified against.
+#[derive(Debug, Clone)]
+pub struct Authorities {
+    /// As roots of chains.
+    pub roots: RootCertStore,
+    certificates: Vec<CertificateDer<'static>>,
+}
+
+impl Authorities {
+    /// Whether this very certificate is among them.
+    #[must_use]
+    pub fn names(&self, certificate: &CertificateDer<'_>) -> bool {
+        self.certificates.iter().any(|named| named.as_ref() == certificate.as_ref())
+    }
+}
+
+/// Reads authorities.
 ///
 /// # Errors
 /// When there is none, or one cannot be read.
-pub fn authorities(pem: &[u8]) -> Result<RootCertStore, String> {
+pub fn authorities(pem: &[u8]) -> Result<Authorities, String> {
+    let certificates = certificates(pem)?;
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(pem)? {
-        roots.add(certificate).map_err(|error| format!("an authority in it cannot be used: {error}"))?;
+    for certificate in &certificates {
+        let added = roots.add(certificate.clone());
+        added.map_err(|error| format!("an authority in it cannot be used: {error}"))?;
     }
-    Ok(roots)
+    Ok(Authorities { roots, certificates })
+}
+
+/// Whether a certificate has begun and has not ended.
+#[must_use]
+pub fn is_valid_at(certificate: &CertificateDer<'_>, now: UnixTime) -> bool {
+    let Ok((_, parsed)) = x509_parser::parse_x509_certificate(certificate) else { return false };
+    let at = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    let validity = parsed.validity();
+    validity.not_before.timestamp() <= at && at <= validity.not_after.timestamp()
 }
 
 /// When a certificate ends; None: it says no time that can be told.
@@ -114,8 +141,14 @@ mod tests {
             let error = identity(certificate.as_bytes(), key.as_bytes()).unwrap_err();
             assert!(error.reason().contains(reason), "{error:?}");
         }
-        assert_eq!(authorities(certificate.as_bytes()).unwrap().len(), 1);
+        assert_eq!(authorities(certificate.as_bytes()).unwrap().roots.len(), 1);
         assert!(authorities(key.as_bytes()).is_err());
+        let leaf = good.end_entity_cert().unwrap();
+        assert!(authorities(certificate.as_bytes()).unwrap().names(leaf));
+        assert!(!authorities(other.cert.pem().as_bytes()).unwrap().names(leaf));
+        let at = |year: u64| UnixTime::since_unix_epoch(Duration::from_secs((year - 1970) * 31_557_600));
+        assert!(is_valid_at(leaf, at(2020)));
+        assert!(!is_valid_at(leaf, at(1972)) && !is_valid_at(leaf, at(5000)));
     }
 
     #[test]

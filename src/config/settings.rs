@@ -289,7 +289,7 @@ const SERVERS: Section = Section {
             Kind::Path,
             "none; needed to verify",
             "\"/etc/pointsman/servers-ca.pem\"",
-            "The authorities of the server's certificate, in PEM. For public ones name the system's file, such as \
+            "The authorities of the server's certificate, in PEM; or that certificate, if it is self-signed. For public ones name the system's file, such as \
              `/etc/ssl/certs/ca-certificates.crt`.",
         ),
         unset(

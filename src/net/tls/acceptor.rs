@@ -111,8 +111,8 @@ fn offer(config: &TlsConfig, files: Files) -> Result<Offer, SetupError> {
     let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
     let builder = match (config.client_certificate, authorities) {
         (ClientCertificate::None, _) | (_, None) => builder.with_no_client_auth(),
-        (wanted, Some(roots)) => {
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+        (wanted, Some(authorities)) => {
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities.roots), provider());
             let verifier =
                 if wanted == ClientCertificate::Optional { verifier.allow_unauthenticated() } else { verifier };
             let verifier = verifier.build().map_err(|error| SetupError::File {

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{Resumption, WebPkiServerVerifier, verify_server_cert_signed_by_trust_anchor};
+use rustls::client::{Resumption, verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::sign::SingleCertAndKey;
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
 
 use super::files::{Files, SetupError};
-use crate::config::certificates::{provider, server_name};
+use crate::config::certificates::{Authorities, is_valid_at, provider, server_name};
 use crate::config::{ServerTlsConfig, ServerTlsMode};
 
 /// Server names that sessions are kept for: there is one.
@@ -81,19 +81,11 @@ fn make(config: &ServerTlsConfig) -> Result<Current, SetupError> {
     let verifies = config.mode >= ServerTlsMode::VerifyCa;
     let files = Files::read(config.identity.as_ref(), config.ca.as_deref().filter(|_| verifies))?;
     let provider = provider();
-    let verifier: Arc<dyn ServerCertVerifier> = match (config.mode, files.authorities) {
-        (ServerTlsMode::VerifyIdentity, Some(roots)) => {
-            let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
-            verifier.map_err(|error| SetupError::File {
-                path: config.ca.as_deref().unwrap_or_default().to_owned(),
-                reason: error.to_string(),
-            })?
-        }
-        (ServerTlsMode::VerifyIdentity | ServerTlsMode::VerifyCa, None) => {
-            return Err(Error::General("`tls_ca` is needed to verify a certificate".to_owned()).into());
-        }
-        (_, roots) => Arc::new(AnyName { roots, provider: provider.clone() }),
-    };
+    if verifies && files.authorities.is_none() {
+        return Err(Error::General("`tls_ca` is needed to verify a certificate".to_owned()).into());
+    }
+    let by_name = config.mode == ServerTlsMode::VerifyIdentity;
+    let verifier = Arc::new(Verifier { authorities: files.authorities, by_name, provider: provider.clone() });
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
     let mut client = match files.identity {
@@ -104,27 +96,37 @@ fn make(config: &ServerTlsConfig) -> Result<Current, SetupError> {
     Ok(Current { client: Arc::new(client), files: files.digest })
 }
 
-/// Takes a certificate of these authorities for any name; without authorities, any certificate. That the server has the
-/// certificate's key is verified in any case.
+/// Takes a certificate of these authorities, if it is for the name or for any; without authorities, any certificate.
+/// That the server has the certificate's key is verified in any case.
 #[derive(Debug)]
-struct AnyName {
-    roots: Option<RootCertStore>,
+struct Verifier {
+    authorities: Option<Authorities>,
+    by_name: bool,
     provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for AnyName {
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
+        name: &ServerName<'_>,
         _: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if let Some(roots) = &self.roots {
-            let certificate = ParsedCertificate::try_from(end_entity)?;
-            let algorithms = self.provider.signature_verification_algorithms.all;
+        let Some(authorities) = &self.authorities else { return Ok(ServerCertVerified::assertion()) };
+        let certificate = ParsedCertificate::try_from(end_entity)?;
+        if authorities.names(end_entity) {
+            // A self-signed one is its own authority, which is no place for a server's otherwise.
+            if !is_valid_at(end_entity, now) {
+                return Err(CertificateError::Expired.into());
+            }
+        } else {
+            let (roots, algorithms) = (&authorities.roots, self.provider.signature_verification_algorithms.all);
             verify_server_cert_signed_by_trust_anchor(&certificate, roots, intermediates, now, algorithms)?;
+        }
+        if self.by_name {
+            verify_server_name(&certificate, name)?;
         }
         Ok(ServerCertVerified::assertion())
     }

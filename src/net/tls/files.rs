@@ -1,12 +1,11 @@
 //! The files that TLS is made of, and whether they changed.
 
 use aws_lc_rs::digest::{Context, SHA256};
-use rustls::RootCertStore;
 use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
 use crate::config::IdentityFiles;
-use crate::config::certificates::{self, IdentityError};
+use crate::config::certificates::{self, Authorities, IdentityError};
 
 /// Why TLS cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +30,7 @@ pub enum SetupError {
 #[derive(Debug, Default)]
 pub(super) struct Files {
     pub(super) identity: Option<CertifiedKey>,
-    pub(super) authorities: Option<RootCertStore>,
+    pub(super) authorities: Option<Authorities>,
     /// Of the contents.
     pub(super) digest: Option<[u8; 32]>,
 }
@@ -61,8 +60,8 @@ impl Files {
             })?);
         }
         if let Some(path) = authorities {
-            let roots = certificates::authorities(&read(path)?);
-            files.authorities = Some(roots.map_err(|reason| SetupError::File { path: path.to_owned(), reason })?);
+            let made = certificates::authorities(&read(path)?);
+            files.authorities = Some(made.map_err(|reason| SetupError::File { path: path.to_owned(), reason })?);
         }
         files.digest = digest.finish().as_ref().try_into().ok();
         Ok(files)
