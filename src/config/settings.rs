@@ -158,7 +158,8 @@ const TLS: Section = Section {
             "a self-signed certificate is made at every start, as servers do",
             "\"/etc/pointsman/server.pem\"",
             "The certificate in PEM, with the chain up to the authority that clients know. A self-signed one protects from \
-             those who listen, not from those who pose as pointsman.",
+             those who listen, not from those who pose as pointsman. Clients of MariaDB 11.4 and later refuse it unless \
+             `proxy.default_auth` is `mysql_native_password`: then they verify it by the password.",
         ),
         unset(
             "key",
