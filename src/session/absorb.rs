@@ -119,8 +119,10 @@ impl Session {
 
     /// Takes in the status flags of a COM_PING that the shell sent after an error.
     pub fn absorb_status(&mut self, slot: Slot, status: Status) {
+        let kept = !self.status.contains(Status::IN_TRANS) && self.pins.has(PinCause::Transaction);
+        let savepoint = !status.contains(Status::AUTOCOMMIT) && kept;
         self.status = status;
-        self.pins.set(PinCause::Transaction, status.contains(Status::IN_TRANS));
+        self.pins.set(PinCause::Transaction, status.contains(Status::IN_TRANS) || savepoint);
         self.settle(slot);
     }
 
@@ -138,7 +140,17 @@ impl Session {
         let kind = job.kind();
         if let Some(status) = outcome.status {
             let open = status.contains(Status::IN_TRANS);
-            self.pins.set(PinCause::Transaction, open);
+            let saved = kind == Some(StatementKind::Savepoint) && outcome.error.is_none();
+            let kept = !before.contains(Status::IN_TRANS) && self.pins.has(PinCause::Transaction);
+            let ends = matches!(
+                kind,
+                Some(
+                    StatementKind::Commit | StatementKind::Rollback | StatementKind::Begin { .. } | StatementKind::Ddl
+                )
+            );
+            // With autocommit off a savepoint lives on its connection before a transaction is open.
+            let savepoint = !status.contains(Status::AUTOCOMMIT) && (saved || kept) && !ends;
+            self.pins.set(PinCause::Transaction, open || savepoint);
             // SET TRANSACTION held for one transaction; without BEGIN, for one statement.
             if self.pins.has(PinCause::NextTransaction)
                 && !open
