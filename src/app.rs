@@ -20,11 +20,11 @@ use crate::admin::{HttpServer, Ready};
 use crate::backend::{BackendError, OnConnect, Pools, read_greeting};
 use crate::clock;
 use crate::cluster::{Cluster, ServerId};
-use crate::config::{Config, MonitorConfig};
-use crate::monitor::Monitor;
+use crate::config::{Config, MonitorConfig, ServerRole};
+use crate::monitor::{AccountReader, Monitor};
 use crate::net::Listener;
 use crate::net::tls::{Acceptor, Established, Version};
-use crate::proxy::{Clients, Greetings, KnownGrants, Poke, Shared, Users, accept, janitor};
+use crate::proxy::{Clients, Discovered, Greetings, KnownGrants, Poke, Shared, Users, accept, janitor};
 use crate::routing::Policy;
 use crate::session::{Mismatch, PinCause};
 use crate::sql::Classifier;
@@ -42,6 +42,9 @@ const GREETING_RETRY: Duration = Duration::from_millis(200);
 
 /// How long a start waits for the servers to be seen, so that the first client finds them known.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
+
+/// Failing logins have the accounts read again, but not more often than this.
+const ACCOUNTS_PAUSE: Duration = Duration::from_millis(200);
 
 /// A proxy that runs.
 pub struct RunningProxy {
@@ -114,6 +117,12 @@ pub async fn start(mut config: Config) -> anyhow::Result<RunningProxy> {
     };
     let monitor =
         Monitor::start(&shared.config, &tls.connectors, shared.cluster.clone(), metrics, stop.clone(), &helpers);
+    let primary =
+        shared.config.servers.iter().zip(&tls.connectors).find(|(server, _)| server.role == ServerRole::Primary);
+    if let (Some(discovered), Some((server, connector))) = (shared.users.discovered(), primary) {
+        let reader = AccountReader::new(&shared.config, server, connector.clone());
+        helpers.spawn(follow_accounts(shared.clone(), discovered.clone(), reader, stop.clone()));
+    }
     let reload = Arc::new(Notify::new());
     helpers.spawn(tls.follow(shared.clone(), reload.clone(), stop.clone()));
     helpers.spawn(janitor(shared.clone(), stop.clone()));
@@ -254,7 +263,9 @@ fn result_of(error: Option<&BackendError>) -> ConnectResult {
         Some(BackendError::Tls { .. }) => ConnectResult::Tls,
         Some(BackendError::ConnectTimeout { .. }) => ConnectResult::Timeout,
         Some(BackendError::Refused { error, .. }) if matches!(error.code, 1040 | 1203 | 1226) => ConnectResult::Full,
-        Some(BackendError::Refused { .. } | BackendError::Plugin { .. }) => ConnectResult::Denied,
+        Some(BackendError::Refused { .. } | BackendError::Plugin { .. } | BackendError::Mistaken { .. }) => {
+            ConnectResult::Denied
+        }
         Some(
             BackendError::TooOld { .. }
             | BackendError::Incapable { .. }
@@ -289,7 +300,8 @@ async fn first_look(shared: &Arc<Shared>, mut generation: tokio::sync::watch::Re
                 !server.state.is_up()
                     || shared.pools.server(server.id).is_none_or(|pools| pools.capabilities().is_some())
             });
-            if observed && greeted && shared.greetings.is_known() {
+            let accounts = shared.users.discovered().is_none_or(|discovered| discovered.is_known());
+            if observed && greeted && accounts && shared.greetings.is_known() {
                 return;
             }
             let _ = tokio::time::timeout(Duration::from_millis(20), generation.changed()).await;
@@ -328,6 +340,43 @@ async fn follow_greetings(shared: Arc<Shared>, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(GREETING_RETRY) => {}
+        }
+    }
+}
+
+/// Reads the primary's accounts again and again, and when a login wants to know whether they have changed.
+async fn follow_accounts(
+    shared: Arc<Shared>,
+    discovered: Arc<Discovered>,
+    mut reader: AccountReader,
+    stop: CancellationToken,
+) {
+    let mut failed = None;
+    loop {
+        let asked = clock::now();
+        match reader.read(shared.config.monitor.timeout).await {
+            Ok(directory) => {
+                if failed.take().is_some() || !discovered.is_known() {
+                    tracing::info!(accounts = directory.len(), "the server's accounts are read");
+                }
+                discovered.adopt(directory, asked, &shared.pools);
+            }
+            Err(reason) => {
+                // Once for each reason: what was known counts until it can be read again.
+                if failed.as_ref() != Some(&reason) {
+                    tracing::warn!(%reason, "the server's accounts cannot be read: those known so far count");
+                }
+                failed = Some(reason);
+            }
+        }
+        let again = async {
+            tokio::time::sleep(ACCOUNTS_PAUSE).await;
+            let rest = shared.config.proxy.auth_refresh.saturating_sub(ACCOUNTS_PAUSE);
+            let _ = tokio::time::timeout(rest, discovered.wanted()).await;
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = again => {}
         }
     }
 }

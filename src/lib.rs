@@ -7,6 +7,7 @@
 //! | [`wire`] | MySQL packets: framing, handshake, scrambles, commands, walking a reply to its end | none |
 //! | [`sql`] | statement text: tokens, fingerprint, classification, a bounded cache of shapes | none |
 //! | [`config`] | TOML and environment into typed values, every problem with line and column | none |
+//! | [`accounts`] | who may log in from where: accounts as the servers' tables have them | none |
 //! | [`cluster`] | servers, roles, health, lag: an immutable snapshot and how an observation changes it | none |
 //! | [`routing`] | `decide(..) -> Route { target, reason }` | none |
 //! | [`session`] | one client's state: `plan` before a command, `absorb` after its reply | none |
@@ -22,6 +23,7 @@
 //!
 //! Where to start reading: `docs/architecture.md`, then [`proxy`]'s session loop.
 
+pub mod accounts;
 pub mod admin;
 pub mod app;
 pub mod backend;

@@ -11,6 +11,7 @@ const LAYERS: &[(&str, bool)] = &[
     ("wire", PURE),
     ("sql", PURE),
     ("config", PURE),
+    ("accounts", PURE),
     ("cluster", PURE),
     ("routing", PURE),
     ("session", PURE),

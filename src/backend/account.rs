@@ -65,8 +65,9 @@ pub struct Account {
     pub user: Arc<str>,
     /// What proves it.
     pub credential: Credential,
-    /// The host part of the account that servers must take the proxy for; None: whichever.
-    pub host: Option<Arc<str>>,
+    /// What CURRENT_USER() must be: servers see the proxy's address, not the client's, and may take it for another account
+    /// of the same name. None: whichever.
+    pub expected: Option<Arc<str>>,
     /// What proves it since its password changed.
     pub rotation: Rotation,
 }
@@ -76,6 +77,6 @@ impl Account {
     #[must_use]
     pub fn configured(id: AccountId, user: &str, password: &Secret) -> Self {
         let credential = Credential::Password(password.into());
-        Self { id, user: user.into(), credential, host: None, rotation: Rotation::default() }
+        Self { id, user: user.into(), credential, expected: None, rotation: Rotation::default() }
     }
 }

@@ -161,7 +161,7 @@ impl Login {
         };
         connection.send_query(&format!("SET {}", tracking(mariadb)));
         connection.send_query(&format!(
-            "SELECT @@character_set_client,@@character_set_results,@@collation_connection,@@sql_mode,@@autocommit,@@{isolation},{number}"
+            "SELECT @@character_set_client,@@character_set_results,@@collation_connection,@@sql_mode,@@autocommit,@@{isolation},{number},CURRENT_USER()"
         ));
         connection.flush().await?;
         if let Some(error) = connection.swallow(ReplyKind::Results).await?.error {
@@ -170,6 +170,13 @@ impl Login {
         let row = connection.read_row().await?;
         connection.busy = false;
         let text = |at: usize| String::from_utf8_lossy(row.get(at).map_or(&[][..], Vec::as_slice)).into_owned();
+        if let Some(expected) = self.account.expected.as_ref().filter(|expected| ***expected != *text(7)) {
+            return Err(BackendError::Mistaken {
+                server: self.name.clone(),
+                expected: expected.clone(),
+                taken_for: text(7),
+            });
+        }
         connection.state.base = Arc::new(Base {
             character_set_client: text(0).into(),
             character_set_results: text(1).into(),

@@ -56,6 +56,19 @@ pub enum BackendError {
         /// Why it cannot be served, as a clause.
         why: &'static str,
     },
+    /// The server takes the proxy for another account than the client is.
+    #[error(
+        "`{server}` takes pointsman, by the address that it connects from, for the account `{taken_for}`, and the client is \
+         `{expected}`: give that account a host part that matches both, or remove the other"
+    )]
+    Mistaken {
+        /// The server's name.
+        server: Arc<str>,
+        /// The account of the client.
+        expected: Arc<str>,
+        /// What CURRENT_USER() was.
+        taken_for: String,
+    },
     /// The server cannot report changes of session state.
     #[error("`{server}` is version {version}, which does not track session state: MariaDB 10.2 or MySQL 5.7 is needed")]
     TooOld {
@@ -127,6 +140,7 @@ impl BackendError {
             | Self::Tls { .. }
             | Self::Refused { .. }
             | Self::Plugin { .. }
+            | Self::Mistaken { .. }
             | Self::TooOld { .. }
             | Self::Incapable { .. }
             | Self::ConnectTimeout { .. }

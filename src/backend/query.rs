@@ -26,6 +26,12 @@ impl Row {
         self.values.get(place)?.as_ref().map(|value| String::from_utf8_lossy(value).into_owned())
     }
 
+    /// The names of its columns and their values; NULL is empty.
+    pub fn columns(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let values = self.values.iter().map(|value| value.as_deref().unwrap_or_default());
+        self.columns.iter().map(String::as_str).zip(values)
+    }
+
     /// The value of the first of these columns that it has, in letters of either case.
     #[must_use]
     pub fn named(&self, names: &[&str]) -> Option<String> {

@@ -11,7 +11,7 @@ use super::secrets;
 use super::tls;
 use super::units::Secret;
 use super::{
-    AdminConfig, AuthPlugin, Config, Fallback, HttpConfig, LogConfig, LogFormat, MonitorConfig, PoolsConfig,
+    AdminConfig, AuthMode, AuthPlugin, Config, Fallback, HttpConfig, LogConfig, LogFormat, MonitorConfig, PoolsConfig,
     ProxyConfig, ReplicaPoolConfig, RoutingConfig, RuleConfig, ServerConfig, ServerRole, UserConfig,
 };
 
@@ -23,7 +23,7 @@ pub(super) fn build(raw: &Raw, variables: &impl Variables, findings: &mut Findin
     // Everything is read before the first `?`, so that every problem is found.
     let servers = servers(raw, findings);
     let users = users(raw, variables, findings);
-    let monitor = monitor(raw.single("monitor")?, variables, findings);
+    let monitor = monitor(raw.single("monitor")?, !raw.list("users").is_empty(), variables, findings);
     let routing = routing(raw.single("routing")?);
     let rules = rules(raw, findings);
     checks::check(raw, findings);
@@ -64,6 +64,8 @@ fn proxy(block: &Block) -> Option<ProxyConfig> {
         write_timeout: block.duration("write_timeout")?,
         max_packet: block.bytes("max_packet")?,
         server_version: block.text("server_version").filter(|version| !version.is_empty()),
+        auth: if block.text("auth")? == "discover" { AuthMode::Discover } else { AuthMode::Configured },
+        auth_refresh: block.duration("auth_refresh")?,
         default_auth: match block.text("default_auth")?.as_str() {
             "mysql_native_password" => AuthPlugin::Native,
             _ => AuthPlugin::CachingSha2,
@@ -116,7 +118,12 @@ fn users(raw: &Raw, variables: &impl Variables, findings: &mut Findings) -> Vec<
     users
 }
 
-fn monitor(block: &Block, variables: &impl Variables, findings: &mut Findings) -> Option<MonitorConfig> {
+fn monitor(
+    block: &Block,
+    users_given: bool,
+    variables: &impl Variables,
+    findings: &mut Findings,
+) -> Option<MonitorConfig> {
     let user = block.text("user");
     let mut password = Secret::default();
     if block.has("user") {
@@ -124,7 +131,7 @@ fn monitor(block: &Block, variables: &impl Variables, findings: &mut Findings) -
         password = secrets::resolve(block, "the monitor", variables, findings).unwrap_or_default();
     } else if let Some(key) = secrets::PASSWORD_KEYS.iter().find(|key| block.has(key)) {
         findings.problem(block.place(key), "the monitor has a password and no name: write `user` in [monitor]");
-    } else {
+    } else if users_given {
         findings.note("monitor.user is not set: the first of [[users]] watches the servers");
     }
     Some(MonitorConfig {

@@ -108,7 +108,13 @@ fn replica_pools(raw: &Raw, findings: &mut Findings) {
 
 fn users(raw: &Raw, findings: &mut Findings) {
     let users = raw.list("users");
-    if users.is_empty() {
+    let discover = raw.single("proxy").and_then(|proxy| proxy.text("auth")).is_some_and(|auth| auth == "discover");
+    if discover && raw.single("monitor").is_some_and(|monitor| !monitor.has("user")) {
+        let text = "proxy.auth is \"discover\" and there is no account to read the servers' accounts with: write `user` in \
+                    [monitor]";
+        findings.problem(&raw.whole, text);
+    }
+    if users.is_empty() && !discover {
         findings.problem(
             &raw.whole,
             "no user is configured: write [[users]] with `name` and a password, or set POINTSMAN_USER and \
@@ -118,7 +124,7 @@ fn users(raw: &Raw, findings: &mut Findings) {
     }
     let names: Vec<String> = users.iter().filter_map(|user| user.text("name")).collect();
     for rule in raw.list("rules") {
-        if let Some(user) = rule.text("user").filter(|user| !names.contains(user)) {
+        if let Some(user) = rule.text("user").filter(|user| !discover && !names.contains(user)) {
             let near = nearest(&user, names.iter().map(String::as_str));
             let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
             let at = rule.place("user");

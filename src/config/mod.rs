@@ -79,10 +79,23 @@ pub struct ProxyConfig {
     pub max_packet: usize,
     /// The version in the greeting. None: that of the primary, or a fixed one until it was seen.
     pub server_version: Option<String>,
+    /// Who may log in. Default `configured`.
+    pub auth: AuthMode,
+    /// Time between two looks at the servers' accounts, with [`AuthMode::Discover`]. Default 5 s, range 100 ms to 1 h.
+    pub auth_refresh: Duration,
     /// The authentication plugin that the greeting names. Default `caching_sha2_password`.
     pub default_auth: AuthPlugin,
     /// At SIGTERM, running statements and open transactions get so long to finish. Default 30 s.
     pub drain_timeout: Duration,
+}
+
+/// Who may log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthMode {
+    /// Those of `[[users]]`.
+    Configured,
+    /// Also every account of the servers.
+    Discover,
 }
 
 /// How a client proves its password.

@@ -122,6 +122,22 @@ const PROXY: Section = Section {
             "The version in the greeting. Some drivers choose their SQL by it; set it if all servers must look alike.",
         ),
         setting(
+            "auth",
+            Kind::Choice(&["configured", "discover"]),
+            "\"configured\"",
+            "Who may log in. `configured`: the users of `[[users]]`. `discover`: also every account that the primary has, by its own \
+             name, host part and password; nothing has to be written here. The monitor's account needs to read the accounts: \
+             `GRANT SELECT ON mysql.user` (MySQL), `GRANT SELECT ON mysql.global_priv` (MariaDB). A user of `[[users]]` goes before \
+             the servers' accounts of its name.",
+        ),
+        setting(
+            "auth_refresh",
+            millis(100, HOUR),
+            "\"5s\"",
+            "With `auth = \"discover\"`, the accounts are read again after so long, and when a login fails. A changed password, a \
+             locked or dropped account counts from then on.",
+        ),
+        setting(
             "default_auth",
             Kind::Choice(&["mysql_native_password", "caching_sha2_password"]),
             "\"caching_sha2_password\"",

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::schema::duration_text;
-use super::{Address, Config, Consistency, Fallback, ServerRole};
+use super::{Address, AuthMode, Config, Consistency, Fallback, ServerRole};
 
 impl Config {
     /// Several lines: listeners, servers, users by name, pools, consistency. No secrets.
@@ -33,7 +33,12 @@ impl Config {
             }
         }
         let users: Vec<&str> = self.users.iter().map(|user| user.name.as_str()).collect();
-        writeln!(out, "users     {}", users.join(", "))?;
+        let more = if self.proxy.auth == AuthMode::Discover { "and all of the primary's" } else { "" };
+        writeln!(
+            out,
+            "users     {}",
+            users.iter().copied().chain(Some(more)).filter(|name| !name.is_empty()).collect::<Vec<_>>().join(", ")
+        )?;
         let monitor = self.monitor.user.as_deref().or_else(|| users.first().copied()).unwrap_or_default();
         writeln!(out, "monitor   {monitor}, every {}", duration_text(self.monitor.interval))?;
         for pool in &self.replica_pools {

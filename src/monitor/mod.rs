@@ -1,6 +1,7 @@
 //! Watches the servers: one task and one connection each. Publishes what it sees as a new [`Cluster`] and logs each
 //! change once. What an observation means is decided in [`crate::cluster`], not here.
 
+mod accounts;
 mod log;
 mod probe;
 mod status;
@@ -19,6 +20,7 @@ use crate::cluster::{Cluster, Observation, Rules, Seen, ServerId};
 use crate::config::{Config, ServerConfig};
 use crate::net::tls::{Connector, Established};
 use crate::telemetry::Metrics;
+pub use accounts::AccountReader;
 use probe::{Probe, account};
 
 /// The tasks that watch the servers; they end with the token that [`Monitor::start`] was given.

@@ -48,19 +48,7 @@ struct Link {
 
 impl Probe {
     pub(super) fn new(account: Account, server: &ServerConfig, tls: Option<Arc<Connector>>, limit: Duration) -> Self {
-        let login = Login {
-            // Only for those who lease connections.
-            server: ServerId(0),
-            name: server.name.clone(),
-            address: server.address.clone(),
-            tls,
-            account,
-            collation: COLLATION,
-            capabilities: QUERIED,
-            // That of the observation comes first.
-            limit: limit.saturating_mul(2),
-        };
-        Self { login, link: None }
+        Self { login: login(account, server, tls, limit), link: None }
     }
 
     /// Observes the server within `timeout`. Not cancel safe: dropped in the middle, the connection is gone; the next
@@ -90,6 +78,22 @@ impl Probe {
         if let Some(link) = self.link.take() {
             link.connection.quit().await;
         }
+    }
+}
+
+/// How the monitor's account logs in to a server.
+pub(super) fn login(account: Account, server: &ServerConfig, tls: Option<Arc<Connector>>, limit: Duration) -> Login {
+    Login {
+        // Only for those who lease connections.
+        server: ServerId(0),
+        name: server.name.clone(),
+        address: server.address.clone(),
+        tls,
+        account,
+        collation: COLLATION,
+        capabilities: QUERIED,
+        // That of the observation comes first.
+        limit: limit.saturating_mul(2),
     }
 }
 
@@ -180,7 +184,7 @@ fn seen(
 }
 
 /// For the log and for people; a server's own words where it spoke.
-fn describe(error: &BackendError) -> Arc<str> {
+pub(super) fn describe(error: &BackendError) -> Arc<str> {
     match error {
         BackendError::State { error, .. } | BackendError::Refused { error, .. } => {
             format!("error {}: {}", error.code, error.message)

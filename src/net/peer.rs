@@ -1,7 +1,7 @@
 //! Where a connection comes from.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// The other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,6 +17,17 @@ impl Peer {
     #[must_use]
     pub const fn host(self) -> Host {
         Host(self)
+    }
+}
+
+impl Peer {
+    /// Its address; None for a Unix socket.
+    #[must_use]
+    pub const fn ip(self) -> Option<IpAddr> {
+        match self {
+            Self::Ip(address) => Some(address.ip()),
+            Self::Local => None,
+        }
     }
 }
 

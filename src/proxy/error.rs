@@ -40,6 +40,7 @@ pub(super) fn refusal(error: &BackendError) -> ErrPacket {
             b"28000",
             &format!("pointsman: {error}; the account in the configuration must be the server's"),
         ),
+        BackendError::Mistaken { .. } => ErrPacket::new(1045, b"28000", &format!("pointsman: {error}")),
         BackendError::TooOld { .. } | BackendError::Incapable { .. } => {
             ErrPacket::new(1105, b"HY000", &format!("pointsman: {error}"))
         }

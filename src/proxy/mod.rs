@@ -6,6 +6,7 @@
 mod binlog;
 mod client;
 mod clients;
+mod discovered;
 mod error;
 mod execute;
 mod grants;
@@ -19,6 +20,7 @@ mod shared;
 mod users;
 
 pub use clients::{Activity, ClientHandle, Clients, Kill, Poke};
+pub use discovered::{Candidate, Discovered, Judged, State};
 pub use grants::{Grants, KnownGrants};
 pub use listener::accept;
 pub(crate) use listener::janitor;

@@ -3,11 +3,13 @@
 //! Somebody who is not there gets a claim as everybody else, which nothing proves: the same exchange, in the same time.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
+use super::discovered::{Candidate, Discovered, Judged};
 use crate::backend::{Account, AccountId, Credential, Password};
-use crate::config::Config;
+use crate::config::{AuthMode, Config};
 use crate::wire::auth::native::NativeHash;
 use crate::wire::auth::{caching_sha2, native, same};
 
@@ -28,6 +30,7 @@ pub struct User {
 #[derive(Debug)]
 pub struct Users {
     configured: HashMap<Vec<u8>, Arc<User>>,
+    discovered: Option<Arc<Discovered>>,
     /// What nobody can prove.
     decoy: [u8; 20],
 }
@@ -50,16 +53,29 @@ impl Users {
                 };
                 (user.name.clone().into_bytes(), Arc::new(entry))
             })
-            .collect();
-        Self { configured, decoy }
+            .collect::<HashMap<_, _>>();
+        let first = u64::try_from(configured.len()).unwrap_or_default();
+        let discovered = match config.proxy.auth {
+            AuthMode::Configured => None,
+            AuthMode::Discover => Some(Arc::new(Discovered::new(&decoy, first))),
+        };
+        Self { configured, discovered, decoy }
     }
 
-    /// What a client of this name claims to be.
+    /// The servers' accounts, if they count.
     #[must_use]
-    pub fn claim(&self, name: &[u8]) -> Claim {
-        match self.configured.get(name) {
-            Some(user) => Claim::Configured(user.clone()),
-            None => Claim::Nobody(self.decoy),
+    pub const fn discovered(&self) -> Option<&Arc<Discovered>> {
+        self.discovered.as_ref()
+    }
+
+    /// What a client of this name and address claims to be: a user of the configuration goes before the servers' accounts of
+    /// its name.
+    #[must_use]
+    pub fn claim(&self, name: &[u8], address: Option<IpAddr>) -> Claim {
+        match (self.configured.get(name), &self.discovered) {
+            (Some(user), _) => Claim::Configured(user.clone()),
+            (None, Some(discovered)) => Claim::Discovered(discovered.claim(name, address)),
+            (None, None) => Claim::Nobody(self.decoy),
         }
     }
 }
@@ -69,6 +85,8 @@ impl Users {
 pub enum Claim {
     /// A user of the configuration, whose password is known.
     Configured(Arc<User>),
+    /// An account of the servers, or none where they have one could be.
+    Discovered(Candidate),
     /// Nobody.
     Nobody([u8; 20]),
 }
@@ -77,13 +95,27 @@ impl Claim {
     /// Whether there is such a user.
     #[must_use]
     pub const fn is_known(&self) -> bool {
-        !matches!(self, Self::Nobody(_))
+        match self {
+            Self::Configured(_) => true,
+            Self::Discovered(candidate) => candidate.entry().is_some(),
+            Self::Nobody(_) => false,
+        }
+    }
+
+    /// Whether a proof of `mysql_native_password` can show anything, or the password itself must be had.
+    #[must_use]
+    pub const fn knows_native(&self) -> bool {
+        match self {
+            Self::Discovered(candidate) => candidate.knows_native(),
+            Self::Configured(_) | Self::Nobody(_) => true,
+        }
     }
 
     /// Who it is, if this proof of `mysql_native_password` shows it.
     #[must_use]
     pub fn by_native(&self, nonce: &[u8], proof: &[u8]) -> Option<Arc<User>> {
         match self {
+            Self::Discovered(candidate) => candidate.by_native(nonce, proof),
             Self::Configured(user) => native::verify(password(user), nonce, proof).then(|| user.clone()),
             Self::Nobody(decoy) => {
                 let _ = NativeHash::decoy(*decoy).recover(nonce, proof);
@@ -96,6 +128,7 @@ impl Claim {
     #[must_use]
     pub fn by_fast(&self, nonce: &[u8], proof: &[u8]) -> Option<Arc<User>> {
         match self {
+            Self::Discovered(candidate) => candidate.by_fast(nonce, proof),
             Self::Configured(user) => caching_sha2::verify(password(user), nonce, proof).then(|| user.clone()),
             Self::Nobody(decoy) => {
                 let _ = caching_sha2::verify(decoy, nonce, proof);
@@ -104,14 +137,16 @@ impl Claim {
         }
     }
 
-    /// Who it is, if this is its password.
+    /// What this password is worth.
     #[must_use]
-    pub fn by_password(&self, sent: &Password) -> Option<Arc<User>> {
+    pub fn judge(&self, sent: &Password) -> Judged {
         match self {
-            Self::Configured(user) => same(password(user), sent.expose()).then(|| user.clone()),
+            Self::Discovered(candidate) => candidate.judge(sent),
+            Self::Configured(user) if same(password(user), sent.expose()) => Judged::Proven(user.clone()),
+            Self::Configured(_) => Judged::Wrong,
             Self::Nobody(decoy) => {
                 let _ = same(decoy, sent.expose());
-                None
+                Judged::Wrong
             }
         }
     }

@@ -129,7 +129,7 @@ labels! {
 labels! {
     /// Why a login failed.
     LoginFailure {
-        /// The user is not in the configuration.
+        /// There is no such user.
         UnknownUser = "unknown_user",
         /// The password is wrong.
         WrongPassword = "wrong_password",
@@ -147,6 +147,10 @@ labels! {
         Tls = "tls",
         /// The client came without TLS, which is required.
         Insecure = "insecure",
+        /// The server refuses the account: locked, expired, over its limits, changed.
+        Refused = "refused",
+        /// The account must come by TLS and did not.
+        TlsRequired = "tls_required",
     }
 }
 

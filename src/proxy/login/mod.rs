@@ -3,6 +3,7 @@
 //! An unknown user cannot be told from a wrong password: both take the whole exchange and get the same words.
 
 mod exchange;
+mod judge;
 mod prime;
 mod prove;
 mod secure;
@@ -10,11 +11,17 @@ mod secure;
 use std::sync::Arc;
 
 use self::exchange::Exchange;
+use self::judge::{Evidence, Ruling};
+use self::prime::Unprimed;
 use super::client::Client;
 use super::clients::ClientHandle;
-use super::error::{SessionError, protocol_refusal};
+use super::discovered::Candidate;
+use super::error::{SessionError, protocol_refusal, refusal};
 use super::shared::Shared;
-use super::users::User;
+use super::users::{Claim, User};
+use crate::accounts::TlsRule;
+use crate::backend::BackendError;
+use crate::clock;
 use crate::config::AuthPlugin;
 use crate::net::tls::Acceptor;
 use crate::session::Session;
@@ -143,15 +150,23 @@ impl Exchange<'_> {
         nonce: [u8; NONCE_LEN],
     ) -> Result<LoggedIn, LoginError> {
         let name: Arc<str> = String::from_utf8_lossy(&response.user).into();
-        let claim = self.shared.users.claim(&response.user);
-        let proof = self.prove(&claim, &response, plugin, nonce).await?;
-        // An account that must not be used on this stream is as good as one whose password is wrong, as with servers.
-        let tls = |user: &Arc<User>| !user.require_tls || self.client.stream.is_secure();
-        let binding = self.binding(&proof, &response);
-        let Some(user) = proof.user.filter(tls) else {
-            let label = if claim.is_known() { LoginFailure::WrongPassword } else { LoginFailure::UnknownUser };
-            return Err(self.deny(&name, proof.used_password, label).await?);
+        let (claim, ruling, used_password, native_nonce) = self.who(&response, plugin, nonce).await?;
+        let user = match ruling {
+            Ruling::Proven(user) => user,
+            Ruling::Wrong => {
+                let label = if claim.is_known() { LoginFailure::WrongPassword } else { LoginFailure::UnknownUser };
+                return Err(self.deny(&name, used_password, label).await?);
+            }
+            Ruling::Refused(packet) => {
+                self.refuse(&packet).await?;
+                return Err(LoginError::Failed(LoginFailure::Refused, "the server refuses the account"));
+            }
         };
+        let binding = self.binding(&user, native_nonce, &response);
+        if !self.is_way_in(&user, &claim) {
+            // As good as a wrong password, as with servers.
+            return Err(self.deny(&name, used_password, LoginFailure::TlsRequired).await?);
+        }
         let Some(guard) = admit(&user) else {
             let most = user.max_connections.unwrap_or_default();
             let text = format!(
@@ -162,14 +177,21 @@ impl Exchange<'_> {
             self.shared.metrics.client_refused(crate::telemetry::ClientRefusal::UserConnections);
             return Err(LoginError::Failed(LoginFailure::Schema, "too many connections of this user"));
         };
-        let name = user.account.user.clone();
-        let base = match self.prime(&user, &response).await {
+        let base = match self.prime(&user, &response, matches!(claim, Claim::Discovered(_))).await {
             Ok(base) => base,
-            Err(packet) => {
+            Err(Unprimed::Denied) => {
+                // What it proved was right when it was read: the account has changed since.
+                if let Claim::Discovered(candidate) = &claim {
+                    candidate.forget();
+                }
+                return Err(self.deny(&name, used_password, LoginFailure::Refused).await?);
+            }
+            Err(Unprimed::Told(packet, label)) => {
                 self.refuse(&packet).await?;
-                return Err(LoginError::Failed(LoginFailure::Schema, "the schema could not be used"));
+                return Err(LoginError::Failed(label, "the account or its schema could not be used"));
             }
         };
+        let name = user.account.user.clone();
         self.handle.set_user(name.clone());
         let mut session =
             Session::new(self.handle.id, name, response.capabilities, response.schema.as_deref(), base.clone());
@@ -186,6 +208,69 @@ impl Exchange<'_> {
 }
 
 impl Exchange<'_> {
+    /// Who the client is. Where the servers' accounts count and the proof is none, a newer list of them may know better: the
+    /// account, or its password, may be a second old. That wait is the same for an account that is not there.
+    async fn who(
+        &mut self,
+        response: &HandshakeResponse,
+        plugin: &'static str,
+        nonce: [u8; NONCE_LEN],
+    ) -> Result<(Claim, Ruling, bool, Option<[u8; NONCE_LEN]>), LoginError> {
+        let shared = self.shared;
+        let address = self.handle.address().ip();
+        let claim = shared.users.claim(&response.user, address);
+        let (evidence, used_password) = self.prove(&claim, response, plugin, nonce).await?;
+        let native_nonce = match &evidence {
+            Evidence::Native(nonce, _) => Some(*nonce),
+            Evidence::Password(_) | Evidence::Good(_) | Evidence::None => None,
+        };
+        let proven = clock::now();
+        let ruling = self.judge(&claim, &evidence, response.capabilities).await;
+        let (claim, ruling) = match (&claim, &ruling, shared.users.discovered()) {
+            (Claim::Discovered(_), Ruling::Wrong, Some(discovered)) if discovered.newer(proven).await => {
+                let claim = shared.users.claim(&response.user, address);
+                let ruling = self.judge(&claim, &evidence, response.capabilities).await;
+                (claim, ruling)
+            }
+            _ => (claim, ruling),
+        };
+        let ruling = match (ruling, &claim) {
+            (Ruling::Proven(user), Claim::Discovered(candidate)) => self.barred(user, candidate, response).await,
+            (ruling, _) => ruling,
+        };
+        Ok((claim, ruling, used_password, native_nonce))
+    }
+
+    /// A locked account, or one whose password expired, gets the server's own words.
+    async fn barred(&self, user: Arc<User>, candidate: &Candidate, response: &HandshakeResponse) -> Ruling {
+        let handles = response.capabilities.contains(Capabilities::CAN_HANDLE_EXPIRED_PASSWORDS);
+        let barred = candidate.entry().is_some_and(|entry| entry.locked || (entry.expired && !handles));
+        if !barred {
+            return Ruling::Proven(user);
+        }
+        match self.try_login(user.account.clone(), response.capabilities).await {
+            Err(error @ BackendError::Refused { .. }) => Ruling::Refused(refusal(&error)),
+            // It is no longer so.
+            _ => Ruling::Proven(user),
+        }
+    }
+
+    /// Whether the account may be used on the client's stream.
+    fn is_way_in(&self, user: &User, claim: &Claim) -> bool {
+        let secure = self.client.stream.is_secure();
+        let rule = match claim {
+            Claim::Discovered(candidate) => candidate.entry().map_or(TlsRule::None, |entry| entry.tls),
+            Claim::Configured(_) | Claim::Nobody(_) => TlsRule::None,
+        };
+        match rule {
+            TlsRule::None => secure || !user.require_tls,
+            // Servers do not take a Unix socket for TLS.
+            TlsRule::Tls => secure && self.handle.address().ip().is_some(),
+            // No client has shown a certificate.
+            TlsRule::Certificate => false,
+        }
+    }
+
     /// The server's words for every proof that is none.
     async fn deny(&mut self, name: &str, used_password: bool, label: LoginFailure) -> Result<LoginError, LoginError> {
         let text = format!(

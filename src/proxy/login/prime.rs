@@ -8,27 +8,35 @@ use crate::proxy::error::refusal;
 use crate::proxy::shared::Shared;
 use crate::proxy::users::User;
 use crate::session::{Base, Preamble, Settings};
+use crate::telemetry::LoginFailure;
 use crate::wire::handshake::HandshakeResponse;
 use crate::wire::{Capabilities, ErrPacket};
 
+/// Why an account cannot be used.
+pub(super) enum Unprimed {
+    /// The server does not take what proved it.
+    Denied,
+    /// The client is told this.
+    Told(ErrPacket, LoginFailure),
+}
+
 impl Exchange<'_> {
     /// Learns what fresh sessions of this form have, and whether the account and the schema can be used, where it
-    /// is not known yet.
+    /// is not known yet. `discovered`: the account is the server's, so that its word counts.
     pub(super) async fn prime(
         &self,
         user: &Arc<User>,
         response: &HandshakeResponse,
-    ) -> Result<Option<Arc<Base>>, ErrPacket> {
+        discovered: bool,
+    ) -> Result<Option<Arc<Base>>, Unprimed> {
         let shared = self.shared;
         let base = shared.greetings.base(response.collation, response.capabilities);
-        let name = &user.account.user;
-        let schema_known =
-            shared.greetings.knows_schema(user.account.id, response.schema.as_deref().unwrap_or_default());
-        if base.is_some() && schema_known {
+        let schema = response.schema.as_deref().unwrap_or_default();
+        if base.is_some() && shared.greetings.knows_schema(user.account.id, schema) {
             return Ok(base);
         }
         let key = PoolKey {
-            user: name.clone(),
+            user: user.account.user.clone(),
             account: user.account.id,
             collation: response.collation,
             capabilities: response.capabilities & Capabilities::SHAPING,
@@ -36,8 +44,11 @@ impl Exchange<'_> {
         };
         match try_primary(shared, user, &key, response).await {
             Ok(base) => Ok(Some(base)),
-            Err(BackendError::State { error, .. }) => Err(error),
-            Err(error @ (BackendError::Refused { .. } | BackendError::Plugin { .. })) => Err(refusal(&error)),
+            Err(BackendError::State { error, .. }) => Err(Unprimed::Told(error, LoginFailure::Schema)),
+            Err(BackendError::Refused { error, .. }) if discovered && error.code == 1045 => Err(Unprimed::Denied),
+            Err(
+                error @ (BackendError::Refused { .. } | BackendError::Plugin { .. } | BackendError::Mistaken { .. }),
+            ) => Err(Unprimed::Told(refusal(&error), LoginFailure::Refused)),
             // The primary is not there now: the client may read all the same, and is told when it writes.
             Err(error) => {
                 tracing::debug!(%error, "login without the primary");

@@ -2,11 +2,13 @@
 
 use super::LoginError;
 use super::exchange::Exchange;
-use super::prove::Proof;
+
 use crate::backend::Credential;
 use crate::net::tls::{Established, Offer, Version};
 use crate::proxy::error::SessionError;
+use crate::proxy::users::User;
 use crate::telemetry::{LoginFailure, ProtocolSide, TlsVersion};
+use crate::wire::auth::NONCE_LEN;
 use crate::wire::auth::native::NativeKey;
 use crate::wire::handshake::{HandshakeResponse, is_ssl_request};
 use crate::wire::{Capabilities, ErrPacket};
@@ -53,16 +55,21 @@ impl Exchange<'_> {
     /// What MariaDB's clients (11.4 and later) want to hear from a server whose certificate they cannot verify: a digest
     /// over the password's hash, the nonce, and the certificate, which only somebody who knows the hash can make, and
     /// which fits this certificate only. It goes as the message of the OK that ends the login.
-    pub(super) fn binding(&self, proof: &Proof, response: &HandshakeResponse) -> Option<Vec<u8>> {
+    /// `native_nonce`: what the client answered by `mysql_native_password`; None: another method.
+    pub(super) fn binding(
+        &self,
+        user: &User,
+        native_nonce: Option<[u8; NONCE_LEN]>,
+        response: &HandshakeResponse,
+    ) -> Option<Vec<u8>> {
         // MySQL's clients have LONG_PASSWORD, and do not look.
         let mariadb = !response.capabilities.contains(Capabilities::LONG_PASSWORD);
-        let user = proof.user.as_ref().filter(|_| mariadb)?;
-        let fingerprint = self.client.certificate?;
+        let fingerprint = self.client.certificate.filter(|_| mariadb)?;
         let hash = match &user.account.credential {
             Credential::Password(password) => NativeKey::of(password.expose()).stored(),
             Credential::Native(key) => key.stored(),
         };
-        Some(hash.binding(&proof.native_nonce?, &fingerprint))
+        Some(hash.binding(&native_nonce?, &fingerprint))
     }
 }
 

@@ -83,6 +83,12 @@ impl NativeHash {
         [&[1], digits.as_bytes()].concat()
     }
 
+    /// Whether it is that of this key.
+    #[must_use]
+    pub fn is_of(&self, key: &NativeKey) -> bool {
+        same(&sha1(&*key.0), &self.0)
+    }
+
     fn salted(&self, nonce: &[u8]) -> [u8; 20] {
         sha1(&[nonce, &self.0].concat())
     }
@@ -91,7 +97,7 @@ impl NativeHash {
     #[must_use]
     pub fn recover(&self, nonce: &[u8], proof: &[u8]) -> Option<NativeKey> {
         let key = NativeKey(Zeroizing::new(xor::<20>(proof, &self.salted(nonce))));
-        let right = same(&sha1(&*key.0), &self.0);
+        let right = self.is_of(&key);
         (right && proof.len() == 20).then_some(key)
     }
 }

@@ -1,0 +1,201 @@
+//! The list of accounts, and which of them a client is.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::host::HostPattern;
+use crate::wire::auth::native::NativeHash;
+
+/// How an account is proven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Method {
+    /// By the stored double hash of `mysql_native_password`.
+    Native(NativeHash),
+    /// By nothing: it has no password.
+    Empty,
+    /// By its password, which only the server can judge.
+    Server,
+}
+
+/// What an account asks of the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsRule {
+    /// Nothing.
+    None,
+    /// `REQUIRE SSL`.
+    Tls,
+    /// `REQUIRE X509`, `SUBJECT`, `ISSUER` or `CIPHER`.
+    Certificate,
+}
+
+/// An account of the servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The user's name; empty: any (an anonymous account).
+    pub user: Arc<str>,
+    /// The hosts it may come from.
+    pub host: HostPattern,
+    /// How it is proven.
+    pub method: Method,
+    /// Whether CURRENT_USER() is this account after its login: not so for plugins that take one account for another.
+    pub keeps_name: bool,
+    /// It may not log in.
+    pub locked: bool,
+    /// It may only set a new password.
+    pub expired: bool,
+    /// What it asks of the connection.
+    pub tls: TlsRule,
+    /// Changes with anything that a login depends on.
+    pub login_print: [u8; 32],
+    /// Changes with anything, also with the account's rights.
+    pub print: [u8; 32],
+}
+
+/// Where a client comes from, as a server would see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Its address.
+    pub address: Option<IpAddr>,
+    /// Its name.
+    pub name: Option<Arc<str>>,
+}
+
+/// The accounts of the servers at one time.
+#[derive(Debug, Clone, Default)]
+pub struct Directory {
+    /// In the order in which servers try them.
+    entries: Vec<Arc<Entry>>,
+    by_account: HashMap<(Arc<str>, Arc<str>), Arc<Entry>>,
+    /// What the server takes the proxy's own host for: an address or a name.
+    seen_as: Arc<str>,
+}
+
+impl Directory {
+    /// Accounts in any order. `seen_as`: the host of USER(), as the server sees the proxy.
+    #[must_use]
+    pub fn new(entries: impl IntoIterator<Item = Entry>, seen_as: &str) -> Self {
+        let mut entries: Vec<Arc<Entry>> = entries.into_iter().map(Arc::new).collect();
+        // Within one host, a name goes before the anonymous account.
+        entries.sort_by_key(|entry| (entry.host.rank(), entry.user.is_empty()));
+        let account = |entry: &Arc<Entry>| ((entry.user.clone(), entry.host.text().clone()), entry.clone());
+        Self { by_account: entries.iter().map(account).collect(), entries, seen_as: seen_as.into() }
+    }
+
+    /// The account that a client of this name and origin is.
+    #[must_use]
+    pub fn find(&self, name: &[u8], origin: &Origin) -> Option<&Arc<Entry>> {
+        self.entries.iter().find(|entry| {
+            (entry.user.is_empty() || entry.user.as_bytes() == name)
+                && entry.host.matches(origin.address, origin.name.as_deref())
+        })
+    }
+
+    /// The account of this user and host part.
+    #[must_use]
+    pub fn by_account(&self, user: &Arc<str>, host: &Arc<str>) -> Option<&Arc<Entry>> {
+        self.by_account.get(&(user.clone(), host.clone()))
+    }
+
+    /// Where a client comes from. `address`: None for a Unix socket.
+    ///
+    /// A client on the proxy's own machine would come to a server elsewhere from this machine's address, which is how the
+    /// server sees the proxy. No names are looked up: other clients have an address only.
+    #[must_use]
+    pub fn origin(&self, address: Option<IpAddr>) -> Origin {
+        let localhost = || Some(Arc::from("localhost"));
+        match address.map(|address| address.to_canonical()) {
+            Some(address) if !address.is_loopback() => Origin { address: Some(address), name: None },
+            None if self.is_local() => Origin { address: None, name: localhost() },
+            local => match self.seen_as.parse::<IpAddr>() {
+                Ok(seen) => Origin { address: Some(seen.to_canonical()), name: None },
+                Err(_) if self.seen_as.is_empty() => Origin { address: local, name: None },
+                Err(_) => Origin { address: local, name: Some(self.seen_as.clone()) },
+            },
+        }
+    }
+
+    /// Whether the server is on the proxy's machine.
+    fn is_local(&self) -> bool {
+        self.seen_as.eq_ignore_ascii_case("localhost")
+            || self.seen_as.parse::<IpAddr>().is_ok_and(|seen| seen.to_canonical().is_loopback())
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Whether some account is proven by its stored hash, and whether some is not.
+    #[must_use]
+    pub fn methods(&self) -> (bool, bool) {
+        let native = |entry: &&Arc<Entry>| matches!(entry.method, Method::Native(_));
+        let natives = self.entries.iter().filter(native).count();
+        (natives > 0, natives < self.entries.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(user: &str, host: &str) -> Entry {
+        Entry {
+            user: user.into(),
+            host: HostPattern::new(host, true),
+            method: Method::Server,
+            keeps_name: true,
+            locked: false,
+            expired: false,
+            tls: TlsRule::None,
+            login_print: [0; 32],
+            print: [0; 32],
+        }
+    }
+
+    fn found(directory: &Directory, name: &str, address: Option<&str>) -> Option<String> {
+        let origin = directory.origin(address.map(|address| address.parse().unwrap()));
+        directory.find(name.as_bytes(), &origin).map(|entry| format!("{}@{}", entry.user, entry.host.text()))
+    }
+
+    #[test]
+    fn the_most_specific_host_decides_and_then_the_name() {
+        let accounts = [
+            entry("app", "%"),
+            entry("app", "10.1.%"),
+            entry("app", "10.1.2.3"),
+            entry("", "10.9.9.9"),
+            entry("other", "10.%"),
+        ];
+        let directory = Directory::new(accounts, "10.0.0.1");
+        let found = |name, address| found(&directory, name, Some(address));
+        assert_eq!(found("app", "10.1.2.3").as_deref(), Some("app@10.1.2.3"));
+        assert_eq!(found("app", "10.1.9.9").as_deref(), Some("app@10.1.%"));
+        assert_eq!(found("app", "192.168.0.1").as_deref(), Some("app@%"));
+        // The well-known trap: an anonymous account of the host wins over the name at a wider one.
+        assert_eq!(found("app", "10.9.9.9").as_deref(), Some("@10.9.9.9"));
+        assert_eq!(found("other", "11.1.1.1"), None);
+        assert_eq!(found("nobody", "10.1.2.3"), None);
+    }
+
+    #[test]
+    fn clients_of_the_proxys_machine_are_where_the_proxy_is() {
+        let accounts = || [entry("app", "localhost"), entry("app", "10.0.0.1"), entry("app", "%")];
+        let far = Directory::new(accounts(), "10.0.0.1");
+        assert_eq!(found(&far, "app", Some("127.0.0.1")).as_deref(), Some("app@10.0.0.1"));
+        assert_eq!(found(&far, "app", None).as_deref(), Some("app@10.0.0.1"));
+        // The server is here and resolves names, or does not.
+        let resolving = Directory::new(accounts(), "localhost");
+        assert_eq!(found(&resolving, "app", Some("127.0.0.1")).as_deref(), Some("app@localhost"));
+        let plain = Directory::new(accounts(), "127.0.0.1");
+        assert_eq!(found(&plain, "app", Some("127.0.0.1")).as_deref(), Some("app@%"));
+        assert_eq!(found(&plain, "app", None).as_deref(), Some("app@localhost"));
+    }
+}
