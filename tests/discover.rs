@@ -3,16 +3,19 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use pointsman::app::RunningProxy;
 use pointsman::cluster::Flavor;
-use pointsman::sandbox::{MONITOR, Sandbox};
+use pointsman::sandbox::{LoggedCommand, MONITOR, Sandbox};
 use pointsman::wire::auth::{CACHING_SHA2, NATIVE, SHA256};
 use pointsman::wire::{Capabilities, ErrPacket};
 use support::Stage;
 use support::raw::{CLASSIC, Login, Raw};
+use tokio::process::Command;
 
 /// Servers whose monitor may read the accounts, and a proxy that knows nobody.
 async fn stage_of(servers: Sandbox, extra: &str) -> Stage {
@@ -55,6 +58,8 @@ on_both! {
     a_new_password_counts_at_once_and_the_old_one_no_more,
     hosts_are_the_clients_own,
     refusals_are_the_servers,
+    one_login_at_the_server_decides_for_many_clients,
+    real_clients_log_in_with_nothing_configured,
 }
 
 async fn accounts_are_known_by_themselves(flavor: Flavor) {
@@ -198,5 +203,215 @@ async fn refusals_are_the_servers(flavor: Flavor) {
     assert_eq!(here, there);
     drop(held);
     assert!(stage.metric("pointsman_logins_failed_total", &["refused"]).await >= 2.0);
+    stage.end().await;
+}
+
+/// How often somebody tried to log in to the server as this user.
+fn logins_of(stage: &Stage, user: &str) -> usize {
+    let of = |text: &str| text.starts_with(&format!("{user}@")) || text.contains(&format!("'{user}'@"));
+    let log = stage.servers.primary().commands_seen().unwrap();
+    let tries = log.iter().filter(|command| command.command == "Connect" && of(&command.text));
+    tries.map(|command| command.connection).collect::<BTreeSet<_>>().len()
+}
+
+async fn one_login_at_the_server_decides_for_many_clients(flavor: Flavor) {
+    let Some(stage) = stage(flavor).await else { return };
+    let at = stage.listen();
+    let method = match flavor {
+        Flavor::MySql => "IDENTIFIED WITH caching_sha2_password BY 'right'",
+        _ => "IDENTIFIED VIA mysql_native_password USING PASSWORD('right') OR unix_socket",
+    };
+    stage.servers.primary().run(&[format!("CREATE USER 'storm'@'%' {method}")]).await.unwrap();
+    // A newer list, so that the account is known.
+    refused(at, &Login::new("storm", "first wrong")).await;
+
+    // Wrong ones: the server sees few, whatever comes.
+    let before = logins_of(&stage, "storm");
+    let mut all = tokio::task::JoinSet::new();
+    for _ in 0..30 {
+        all.spawn(async move { Raw::login_uncertain(at, &login_of("wrong")).await.is_ok() });
+    }
+    assert!(all.join_all().await.into_iter().all(|entered| !entered));
+    let wrong = logins_of(&stage, "storm") - before;
+    assert!(wrong <= 2, "{wrong} logins at the server for one wrong password");
+    for nth in 0..20 {
+        refused(at, &login_of(&format!("guess {nth}"))).await;
+    }
+    let guessed = logins_of(&stage, "storm") - before;
+    assert!(guessed <= 8, "{guessed} logins at the server for 21 wrong passwords");
+
+    // Right ones, of an account that nobody has used: one login to find out, and what the pool needs.
+    stage.servers.primary().run(&[format!("CREATE USER 'calm'@'%' {method}")]).await.unwrap();
+    refused(at, &Login::new("calm", "wrong")).await;
+    let mut all = tokio::task::JoinSet::new();
+    for _ in 0..30 {
+        all.spawn(
+            async move { Raw::login_uncertain(at, &Login::new("calm", "right").plugin(CACHING_SHA2)).await.is_ok() },
+        );
+    }
+    assert!(all.join_all().await.into_iter().all(|entered| entered));
+    // The login that found out took leave; the others are those of the pool.
+    let log = stage.servers.primary().commands_seen().unwrap();
+    let of = |command: &&LoggedCommand| command.command == "Connect" && command.text.starts_with("calm@");
+    let connections: BTreeSet<u64> = log.iter().filter(of).map(|command| command.connection).collect();
+    let left = log.iter().filter(|command| command.command == "Quit" && connections.contains(&command.connection));
+    assert_eq!(left.count(), 1, "logins to find out about one right password of 30 clients");
+    // Known now: the fast exchange, and wrong ones harm nobody who is right.
+    for nth in 0..10 {
+        refused(at, &Login::new("calm", &format!("guess {nth}")).plugin(CACHING_SHA2)).await;
+        let mut client = Raw::open(at).await;
+        let packets = client.log_in(&Login::new("calm", "right").plugin(CACHING_SHA2)).await;
+        assert_eq!(packets[0].payload, [1, 3]);
+        assert!(packets[1].is_ok());
+    }
+    stage.end().await;
+}
+
+fn login_of(password: &str) -> Login {
+    Login::new("storm", password).plugin(CACHING_SHA2)
+}
+
+/// Programs that log in as they do, and print CURRENT_USER(): a name, the program and its arguments.
+fn programs(at: SocketAddr, user: &str, password: &str) -> Vec<(&'static str, PathBuf, Vec<String>)> {
+    let (host, port) = (at.ip().to_string(), at.port().to_string());
+    let python = support::target().join("clients/python/bin/python");
+    let cli = |more: &[&str]| {
+        let mut arguments: Vec<String> = more.iter().map(|argument| (*argument).to_owned()).collect();
+        arguments.extend([format!("-h{host}"), format!("-P{port}"), format!("-u{user}"), format!("-p{password}")]);
+        arguments.extend(["-N", "-B", "-e", "SELECT CURRENT_USER()"].map(str::to_owned));
+        arguments
+    };
+    let script = |code: &str| {
+        let code =
+            code.replace("HOST", &host).replace("PORT", &port).replace("USER", user).replace("PASSWORD", password);
+        vec!["-c".to_owned(), code]
+    };
+    let pymysql = "import pymysql; c = pymysql.connect(host='HOST', port=PORT, user='USER', password='PASSWORD').cursor(); \
+                   c.execute('SELECT current_user()'); print(c.fetchone()[0])";
+    let connector = "import mysql.connector as m; k = m.connect(host='HOST', port=PORT, user='USER', password='PASSWORD', \
+                     ssl_disabled=True); c = k.cursor(); c.execute('SELECT current_user()'); print(c.fetchone()[0])";
+    let php = "$c = new mysqli('HOST', 'USER', 'PASSWORD', '', PORT); echo $c->query('SELECT current_user()')->fetch_row()[0];";
+    let mut php = script(php);
+    php[0] = "-r".to_owned();
+    vec![
+        ("mariadb", "mariadb".into(), cli(&["--no-defaults", "--skip-ssl"])),
+        (
+            "mysql 9",
+            support::target().join("mysql/bin/mysql"),
+            cli(&["--no-defaults", "--ssl-mode=DISABLED", "--get-server-public-key"]),
+        ),
+        ("PyMySQL", python.clone(), script(pymysql)),
+        ("mysql-connector-python", python, script(connector)),
+        ("mysqli", "php".into(), php),
+    ]
+}
+
+async fn real_clients_log_in_with_nothing_configured(flavor: Flavor) {
+    let Some(stage) = stage(flavor).await else { return };
+    let mut tried = 0;
+    for (name, program, arguments) in programs(stage.listen(), "app", "app-secret") {
+        // The first takes the full exchange, the second the fast one.
+        for _ in 0..2 {
+            let output = Command::new(&program).args(&arguments).kill_on_drop(true).output();
+            let Ok(Ok(output)) = tokio::time::timeout(Duration::from_secs(30), output).await else {
+                eprintln!("skipped: {name} is not here");
+                break;
+            };
+            let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            assert_eq!(said.trim(), "app@%", "{name}: {complained}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 0);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn every_method_of_the_newer_mariadb_is_discovered() {
+    let Some(servers) = support::newer_mariadb(&[]).await else { return };
+    let users = [
+        "INSTALL SONAME 'auth_ed25519'",
+        "INSTALL SONAME 'auth_parsec'",
+        "CREATE USER 'native'@'%' IDENTIFIED VIA mysql_native_password USING PASSWORD('x')",
+        "CREATE USER 'ed25519'@'%' IDENTIFIED VIA ed25519 USING PASSWORD('x')",
+        "CREATE USER 'parsec'@'%' IDENTIFIED VIA parsec USING PASSWORD('x')",
+    ];
+    servers.primary().run(&users).await.unwrap();
+    let stage = stage_of(servers, "").await;
+    for user in ["native", "ed25519", "parsec"] {
+        for plugin in [NATIVE, CACHING_SHA2, SHA256, "dialog"] {
+            let mut client = Raw::login(stage.listen(), &Login::new(user, "x").plugin(plugin)).await;
+            assert_eq!(client.value("SELECT CURRENT_USER()").await, format!("{user}@%"), "{plugin}");
+            let error = refused(stage.listen(), &Login::new(user, "wrong").plugin(plugin)).await;
+            assert_eq!((error.code, &*error.message), (1045, &*denied(user)), "{plugin}");
+        }
+    }
+    stage.end().await;
+}
+
+/// Two accounts of one name and password: the server must not lend the client the rights of the wrong one. Clients by a Unix
+/// socket are `localhost`, and the proxy comes by TCP.
+#[tokio::test]
+async fn nobody_gets_the_rights_of_another_account_of_its_name() {
+    let Some(servers) = support::servers(0).await else { return };
+    let users =
+        ["CREATE USER 'two'@'localhost' IDENTIFIED BY 'same'", "CREATE USER 'two'@'127.0.0.1' IDENTIFIED BY 'same'"];
+    servers.primary().run(&users).await.unwrap();
+    servers.primary().run(&["GRANT SELECT ON mysql.global_priv TO monitor"]).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("p.sock");
+    let mut text = format!(
+        "[proxy]\nlisten='127.0.0.1:0'\nsocket='{}'\nauth='discover'\n[http]\nlisten='127.0.0.1:0'\n[monitor]\nuser='{}'\n\
+         password='{}'\n",
+        socket.display(),
+        MONITOR.user,
+        MONITOR.password
+    );
+    text += &format!("[[servers]]\naddress='{}'\nrole='primary'\n", servers.primary().address());
+    let proxy = support::proxy_of(&text).await;
+    let mut near = Raw::login(proxy.listen(), &Login::new("two", "same")).await;
+    assert_eq!(near.value("SELECT CURRENT_USER()").await, "two@127.0.0.1");
+    let arguments = [format!("-S{}", socket.display()), "-utwo".into(), "-psame".into(), "-eSELECT 1".into()];
+    let output = Command::new("mariadb").arg("--no-defaults").args(arguments).output().await;
+    if let Ok(output) = output {
+        let complained = String::from_utf8_lossy(&output.stderr);
+        assert!(complained.contains("two@127.0.0.1") && complained.contains("two@localhost"), "{complained}");
+    }
+    proxy.stop().await;
+    servers.stop().await;
+}
+
+/// MariaDB lets everybody in by default, and takes nothing but a new password then.
+#[tokio::test]
+async fn an_expired_password_can_be_changed() {
+    let Some(stage) = stage(Flavor::MariaDb).await else { return };
+    let primary = stage.servers.primary();
+    let mut said: Vec<Vec<ErrPacket>> = Vec::new();
+    for (way, at) in [stage.listen(), primary.address()].into_iter().enumerate() {
+        let user = format!("old{way}");
+        let create = [
+            format!("CREATE USER '{user}'@'%' IDENTIFIED BY 'x' PASSWORD EXPIRE"),
+            format!("GRANT ALL ON app.* TO '{user}'@'%'"),
+        ];
+        primary.run(&create).await.unwrap();
+        let login = |password: &str| Login::new(&user, password);
+        refused(at, &login("wrong")).await;
+        let mut client = Raw::login(at, &login("x")).await;
+        let mut errors = Vec::new();
+        for statement in ["SELECT 1", "USE app", "INSERT INTO app.t VALUES (1)", "BEGIN"] {
+            errors.push(client.query(statement).await.last().unwrap().error());
+        }
+        client.run("SET PASSWORD = PASSWORD('y')").await;
+        assert_eq!(client.value("SELECT CURRENT_USER()").await, format!("{user}@%"));
+        client.run("SET @mine = 4").await;
+        assert_eq!(client.value("SELECT @mine").await, "4");
+        // The new one counts for all, the old one for nobody.
+        let mut anew = Raw::login(at, &login("y")).await;
+        assert_eq!(anew.value("SELECT 2").await, "2");
+        errors.push(refused(at, &login("x")).await);
+        errors.last_mut().unwrap().message = "".into();
+        said.push(errors);
+    }
+    assert_eq!(said[0], said[1]);
     stage.end().await;
 }

@@ -12,10 +12,9 @@ use crate::cluster::ServerId;
 use crate::config::Endpoint;
 use crate::net::Stream;
 use crate::net::tls::Connector;
-use crate::session::{Base, tracking};
 use crate::wire::handshake::{Greeting, ssl_request};
 use crate::wire::writer::put_packet;
-use crate::wire::{Capabilities, ErrPacket, Inbox, ProtocolError, ReplyKind};
+use crate::wire::{Capabilities, ErrPacket, Inbox, ProtocolError};
 
 /// The longest packet of a login, in bytes.
 const MAX_LOGIN_PACKET: usize = 64 << 10;
@@ -114,8 +113,13 @@ impl Login {
             self.name.clone(),
             clock::now(),
         );
-        self.set_up(&mut connection, &greeting).await?;
-        Ok(connection)
+        let taken_for = connection.set_up(greeting.version.contains("MariaDB")).await?;
+        match (&self.account.expected, taken_for) {
+            (Some(expected), Some(taken_for)) if **expected != *taken_for => {
+                Err(BackendError::Mistaken { server: self.name.clone(), expected: expected.clone(), taken_for })
+            }
+            _ => Ok(connection),
+        }
     }
 
     /// Begins TLS, as this server's settings have it, before anything of the account is said.
@@ -144,51 +148,6 @@ impl Login {
         let session = tls.session().map_err(|error| failed(error.to_string()))?;
         phase.stream.secure(session, &[]).await.map_err(|error| failed(error.to_string()))?;
         Ok(capabilities.with(Capabilities::SSL))
-    }
-
-    /// Turns tracking on, and asks what a fresh session has, in one round trip.
-    async fn set_up(&self, connection: &mut Connection, greeting: &Greeting) -> Result<(), BackendError> {
-        let mariadb = greeting.version.contains("MariaDB");
-        // For MySQL only: see `Base::names` and `Base::reset`.
-        let (isolation, number) = if mariadb {
-            ("tx_isolation", "0,'','',''")
-        } else {
-            (
-                "transaction_isolation",
-                "(SELECT ID FROM information_schema.COLLATIONS WHERE COLLATION_NAME=@@collation_connection),\
-                 @@global.character_set_client,@@global.character_set_results,@@global.collation_connection",
-            )
-        };
-        connection.send_query(&format!("SET {}", tracking(mariadb)));
-        connection.send_query(&format!(
-            "SELECT @@character_set_client,@@character_set_results,@@collation_connection,@@sql_mode,@@autocommit,@@{isolation},{number},CURRENT_USER()"
-        ));
-        connection.flush().await?;
-        if let Some(error) = connection.swallow(ReplyKind::Results).await?.error {
-            return Err(BackendError::State { server: self.name.clone(), error });
-        }
-        let row = connection.read_row().await?;
-        connection.busy = false;
-        let text = |at: usize| String::from_utf8_lossy(row.get(at).map_or(&[][..], Vec::as_slice)).into_owned();
-        if let Some(expected) = self.account.expected.as_ref().filter(|expected| ***expected != *text(7)) {
-            return Err(BackendError::Mistaken {
-                server: self.name.clone(),
-                expected: expected.clone(),
-                taken_for: text(7),
-            });
-        }
-        connection.state.base = Arc::new(Base {
-            character_set_client: text(0).into(),
-            character_set_results: text(1).into(),
-            collation_connection: text(2).into(),
-            sql_mode: text(3).into(),
-            autocommit: text(4) == "1",
-            mariadb,
-            isolation: text(5).into(),
-            collation: text(6).parse().unwrap_or(0),
-            reset: (!mariadb).then(|| [text(7).into(), text(8).into(), text(9).into()]),
-        });
-        Ok(())
     }
 
     fn unreachable(&self, error: std::io::Error) -> BackendError {

@@ -10,12 +10,15 @@ use super::error::{BackendError, Phase};
 use super::held::HeldStatements;
 use crate::cluster::ServerId;
 use crate::net::Stream;
-use crate::session::{Base, ConnectionState, Preamble, Settings};
+use crate::session::{Base, ConnectionState, Preamble, Settings, tracking};
 use crate::wire::command::query_head;
 use crate::wire::inbox::KEPT;
 use crate::wire::reader::Reader;
 use crate::wire::writer::put_packet;
-use crate::wire::{Capabilities, Inbox, Outcome, Progress, ReplyKind, ReplyTracker, TrackFilter};
+use crate::wire::{Capabilities, ErrPacket, Inbox, Outcome, Progress, ReplyKind, ReplyTracker, TrackFilter};
+
+/// ER_MUST_CHANGE_PASSWORD.
+const MUST_CHANGE_PASSWORD: u16 = 1820;
 
 /// Of the reply to a query of the proxy's own so many bytes are looked at.
 const ROW: usize = 16 << 10;
@@ -52,6 +55,8 @@ pub struct Connection {
     pub has_insert_id: bool,
     /// A command was sent and its reply is not over: nobody else may have the connection.
     pub busy: bool,
+    /// The password has expired: the server refuses everything but a new one. Never back to a pool.
+    pub sandboxed: bool,
     /// No filter: for replies that no client sees.
     filter: TrackFilter,
 }
@@ -81,8 +86,59 @@ impl Connection {
             created,
             has_insert_id: false,
             busy: false,
+            sandboxed: false,
             filter: TrackFilter::default(),
         }
+    }
+
+    /// Turns tracking on, and asks what a fresh session has, in one round trip; returns CURRENT_USER(). None: the password has
+    /// expired, and nothing can be asked.
+    ///
+    /// # Errors
+    /// When the connection broke, or the server refused.
+    pub async fn set_up(&mut self, mariadb: bool) -> Result<Option<String>, BackendError> {
+        // For MySQL only: see `Base::names` and `Base::reset`.
+        let (isolation, number) = if mariadb {
+            ("tx_isolation", "0,'','',''")
+        } else {
+            (
+                "transaction_isolation",
+                "(SELECT ID FROM information_schema.COLLATIONS WHERE COLLATION_NAME=@@collation_connection),\
+                 @@global.character_set_client,@@global.character_set_results,@@global.collation_connection",
+            )
+        };
+        self.send_query(&format!("SET {}", tracking(mariadb)));
+        self.send_query(&format!(
+            "SELECT @@character_set_client,@@character_set_results,@@collation_connection,@@sql_mode,@@autocommit,@@{isolation},{number},CURRENT_USER()"
+        ));
+        self.flush().await?;
+        let refused = self.swallow(ReplyKind::Results).await?.error;
+        let row = match (refused, self.read_row().await) {
+            // Its client may set a new password here, and finds nothing else.
+            (Some(ErrPacket { code: MUST_CHANGE_PASSWORD, .. }), _)
+            | (_, Err(BackendError::State { error: ErrPacket { code: MUST_CHANGE_PASSWORD, .. }, .. })) => {
+                self.busy = false;
+                self.sandboxed = true;
+                self.state.base = Arc::new(Base { mariadb, ..Base::default() });
+                return Ok(None);
+            }
+            (Some(error), _) => return Err(BackendError::State { server: self.name.clone(), error }),
+            (None, row) => row?,
+        };
+        self.busy = false;
+        let text = |at: usize| String::from_utf8_lossy(row.get(at).map_or(&[][..], Vec::as_slice)).into_owned();
+        self.state.base = Arc::new(Base {
+            character_set_client: text(0).into(),
+            character_set_results: text(1).into(),
+            collation_connection: text(2).into(),
+            sql_mode: text(3).into(),
+            autocommit: text(4) == "1",
+            mariadb,
+            isolation: text(5).into(),
+            collation: text(6).parse().unwrap_or(0),
+            reset: (!mariadb).then(|| [text(7).into(), text(8).into(), text(9).into()]),
+        });
+        Ok(Some(text(10)))
     }
 
     /// The error for a connection that broke.

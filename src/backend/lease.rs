@@ -30,7 +30,8 @@ pub struct Lease {
 impl Lease {
     pub(super) fn new(object: PooledObject) -> Self {
         let without_schema = Object::pool(&object).is_some_and(|pool| !pool.manager().keeps_schema());
-        Self { object: Some(object), without_schema, bound: false, dedicated: false }
+        let dedicated = object.connection.sandboxed;
+        Self { object: Some(object), without_schema, bound: false, dedicated }
     }
 
     /// Closes it.

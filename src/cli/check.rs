@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::load::ConfigArgs;
 use super::print;
 use crate::cluster::{Lag, Replication};
-use crate::config::{Config, Endpoint, ServerRole};
-use crate::monitor::probe_once;
+use crate::config::{AuthMode, Config, Endpoint, ServerConfig, ServerRole};
+use crate::monitor::{AccountReader, probe_once};
 use crate::net::tls::Connector;
 
 /// `pointsman check`.
@@ -46,11 +46,7 @@ pub(super) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
 async fn servers(config: &Config) -> bool {
     let mut good = true;
     for server in &config.servers {
-        let host = match &server.address {
-            Endpoint::Tcp(address) => &*address.host,
-            Endpoint::Unix(_) => "localhost",
-        };
-        let probed = match Connector::new(&server.tls, host) {
+        let probed = match Connector::new(&server.tls, host(server)) {
             Ok(tls) => probe_once(server, tls.map(Arc::new), config).await,
             Err(error) => Err(error.to_string().into()),
         };
@@ -96,6 +92,28 @@ async fn servers(config: &Config) -> bool {
             }
         };
         print(&format!("{line}\n"));
+        if server.role == ServerRole::Primary && config.proxy.auth == AuthMode::Discover {
+            let (line, read) = accounts(config, server).await;
+            good &= read;
+            print(&format!("{line}\n"));
+        }
     }
     good
+}
+
+/// The name that a server's certificate must have.
+fn host(server: &ServerConfig) -> &str {
+    match &server.address {
+        Endpoint::Tcp(address) => &address.host,
+        Endpoint::Unix(_) => "localhost",
+    }
+}
+
+/// Whether the accounts can be read, in words too.
+async fn accounts(config: &Config, server: &ServerConfig) -> (String, bool) {
+    let tls = Connector::new(&server.tls, host(server)).ok().flatten().map(Arc::new);
+    match AccountReader::new(config, server, tls).read(config.monitor.timeout).await {
+        Ok(directory) => (format!("{}: {} accounts may log in", server.name, directory.len()), true),
+        Err(reason) => (format!("{}: WRONG: the accounts cannot be read: {reason}", server.name), false),
+    }
 }

@@ -345,7 +345,7 @@ impl Run<'_> {
             *self.leases.slot(slot) = Some(lease);
             return Err(Failure::Client(SessionError::Ended(KILLED)));
         }
-        if !self.session.is_informed() {
+        if !self.session.is_informed() && !lease.sandboxed {
             let base = lease.state.base.clone();
             self.shared.greetings.keep_base(self.leases.collation, self.leases.capabilities, &base);
             self.session.learn(&base);
@@ -478,7 +478,7 @@ impl Run<'_> {
             Request::Forward | Request::Prepare(_) => None,
         };
         let wanted = self.session.settings().clone();
-        let mut preamble = Preamble::between(&lease.state, &wanted);
+        let mut preamble = if lease.sandboxed { Preamble::default() } else { Preamble::between(&lease.state, &wanted) };
         let carries_state = !preamble.is_empty();
         let own = self.session.own_insert_id(job).filter(|_| lease.has_insert_id);
         if let Some(id) = job.last_insert_id.or(own) {
@@ -516,7 +516,17 @@ impl Run<'_> {
             relay(lease, self.client, tracker, filter, taken).await
         };
         match relayed {
-            Ok(outcome) => Ok(outcome),
+            Ok(outcome) => {
+                if lease.sandboxed && outcome.error.is_none() {
+                    // It has a new password, and is as any other from now on.
+                    lease.sandboxed = false;
+                    let mariadb = lease.state.base.mariadb;
+                    if let Err(error) = lease.set_up(mariadb).await {
+                        tracing::debug!(%error, "after a new password");
+                    }
+                }
+                Ok(outcome)
+            }
             Err(RelayError::Server { error, forwarded }) => Err(Failure::Server(error, forwarded)),
             Err(RelayError::Client(error)) => Err(Failure::Client(error)),
         }

@@ -58,10 +58,11 @@ pub(super) async fn run(
     handle: &ClientHandle,
     logged_in: LoggedIn,
 ) -> Result<(), SessionError> {
-    let LoggedIn { session, user, collation, nonce } = logged_in;
+    let LoggedIn { session, user, confined, collation, nonce } = logged_in;
     client.watched = shared.config.proxy.kill_on_disconnect;
-    let leases = Leases::new(user.0.clone(), collation, session.capabilities());
+    let mut leases = Leases::new(user.0.clone(), collation, session.capabilities());
     handle.set_account(user.0.account.clone());
+    *leases.slot(Slot::Primary) = confined;
     let random = u64::from(handle.id).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let (user, ended) = (Some(user), clock::now());
     let mut served =
@@ -384,9 +385,10 @@ impl Served<'_> {
         self.user = None;
         let login = change_user(self.shared, self.client, self.handle, payload, self.collation, self.nonce, sequence);
         match tokio::time::timeout(limit, Box::pin(login)).await {
-            Ok(Ok(LoggedIn { session, user, collation, .. })) => {
+            Ok(Ok(LoggedIn { session, user, confined, collation, .. })) => {
                 self.leases = Leases::new(user.0.clone(), collation, session.capabilities());
                 self.handle.set_account(user.0.account.clone());
+                *self.leases.slot(Slot::Primary) = confined;
                 self.session = session;
                 self.user = Some(user);
                 self.collation = collation;

@@ -226,6 +226,12 @@ impl Session {
         &self.statements
     }
 
+    /// The password has expired: the session stays on the primary's connection that it logged in by, which is closed after it.
+    pub fn confine(&mut self) {
+        self.pins.set(PinCause::ExpiredPassword, true);
+        self.pinned = Some(Slot::Primary);
+    }
+
     /// Takes in what fresh connections have, when the first one was seen.
     pub fn learn(&mut self, base: &Arc<Base>) {
         if self.base.is_none() {

@@ -33,13 +33,15 @@ pub enum PinCause {
     LongData,
     /// COM_REGISTER_SLAVE: the client is a replica.
     Replication,
+    /// The password has expired: the server takes nothing but a new one, on this connection.
+    ExpiredPassword,
     /// The server reported a change of state that cannot be replayed.
     UnknownState,
 }
 
 impl PinCause {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Transaction,
         Self::NextTransaction,
         Self::Xa,
@@ -53,6 +55,7 @@ impl PinCause {
         Self::SessionVariable,
         Self::LongData,
         Self::Replication,
+        Self::ExpiredPassword,
         Self::UnknownState,
     ];
 
@@ -73,6 +76,7 @@ impl PinCause {
             Self::SessionVariable => "session_variable",
             Self::LongData => "long_data",
             Self::Replication => "replication",
+            Self::ExpiredPassword => "expired_password",
             Self::UnknownState => "unknown_state",
         }
     }
@@ -94,6 +98,7 @@ impl PinCause {
             Self::SessionVariable => RouteReason::PinnedSessionVariable,
             Self::LongData => RouteReason::PinnedLongData,
             Self::Replication => RouteReason::PinnedReplication,
+            Self::ExpiredPassword => RouteReason::PinnedExpiredPassword,
             Self::UnknownState => RouteReason::PinnedUnknownState,
         }
     }

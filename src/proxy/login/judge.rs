@@ -69,7 +69,8 @@ impl Exchange<'_> {
         }
         match self.try_login(candidate.account(Credential::Password(sent.clone())), capabilities).await {
             Ok(()) => self.accept(candidate, sent).await.into(),
-            Err(BackendError::Refused { error, .. }) if error.code == 1045 => {
+            // 1698: MariaDB, where one of several methods asks for no password.
+            Err(BackendError::Refused { error, .. }) if matches!(error.code, 1045 | 1698) => {
                 candidate.refused(sent);
                 Ruling::Wrong
             }

@@ -20,7 +20,7 @@ use super::error::{SessionError, protocol_refusal, refusal};
 use super::shared::Shared;
 use super::users::{Claim, User};
 use crate::accounts::TlsRule;
-use crate::backend::BackendError;
+use crate::backend::{BackendError, Lease};
 use crate::clock;
 use crate::config::AuthPlugin;
 use crate::net::tls::Acceptor;
@@ -52,6 +52,8 @@ impl From<std::io::Error> for LoginError {
 pub(super) struct LoggedIn {
     pub(super) session: Session,
     pub(super) user: UserGuard,
+    /// The connection that the session must stay on, since its password has expired.
+    pub(super) confined: Option<Lease>,
     pub(super) collation: u16,
     /// The nonce of the greeting.
     pub(super) nonce: [u8; NONCE_LEN],
@@ -177,8 +179,8 @@ impl Exchange<'_> {
             self.shared.metrics.client_refused(crate::telemetry::ClientRefusal::UserConnections);
             return Err(LoginError::Failed(LoginFailure::Schema, "too many connections of this user"));
         };
-        let base = match self.prime(&user, &response, matches!(claim, Claim::Discovered(_))).await {
-            Ok(base) => base,
+        let (base, confined) = match self.prime(&user, &response, matches!(claim, Claim::Discovered(_))).await {
+            Ok(primed) => primed,
             Err(Unprimed::Denied) => {
                 // What it proved was right when it was read: the account has changed since.
                 if let Claim::Discovered(candidate) = &claim {
@@ -203,7 +205,10 @@ impl Exchange<'_> {
             Some(binding) => self.client.ok_saying(session.status(), &binding, sequence).await?,
             None => self.client.ok(session.status(), 0, sequence).await?,
         }
-        Ok(LoggedIn { session, user: guard, collation: response.collation, nonce })
+        if confined.is_some() {
+            session.confine();
+        }
+        Ok(LoggedIn { session, user: guard, confined, collation: response.collation, nonce })
     }
 }
 
@@ -265,7 +270,7 @@ impl Exchange<'_> {
         match rule {
             TlsRule::None => secure || !user.require_tls,
             // Servers do not take a Unix socket for TLS.
-            TlsRule::Tls => secure && self.handle.address().ip().is_some(),
+            TlsRule::Tls => self.client.stream.tls().is_some(),
             // No client has shown a certificate.
             TlsRule::Certificate => false,
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::exchange::Exchange;
-use crate::backend::{BackendError, PoolKey};
+use crate::backend::{BackendError, Lease, PoolKey};
 use crate::proxy::error::refusal;
 use crate::proxy::shared::Shared;
 use crate::proxy::users::User;
@@ -28,12 +28,12 @@ impl Exchange<'_> {
         user: &Arc<User>,
         response: &HandshakeResponse,
         discovered: bool,
-    ) -> Result<Option<Arc<Base>>, Unprimed> {
+    ) -> Result<(Option<Arc<Base>>, Option<Lease>), Unprimed> {
         let shared = self.shared;
         let base = shared.greetings.base(response.collation, response.capabilities);
         let schema = response.schema.as_deref().unwrap_or_default();
         if base.is_some() && shared.greetings.knows_schema(user.account.id, schema) {
-            return Ok(base);
+            return Ok((base, None));
         }
         let key = PoolKey {
             user: user.account.user.clone(),
@@ -43,7 +43,7 @@ impl Exchange<'_> {
             schema: response.schema.is_some(),
         };
         match try_primary(shared, user, &key, response).await {
-            Ok(base) => Ok(Some(base)),
+            Ok(primed) => Ok(primed),
             Err(BackendError::State { error, .. }) => Err(Unprimed::Told(error, LoginFailure::Schema)),
             Err(BackendError::Refused { error, .. }) if discovered && error.code == 1045 => Err(Unprimed::Denied),
             Err(
@@ -52,7 +52,7 @@ impl Exchange<'_> {
             // The primary is not there now: the client may read all the same, and is told when it writes.
             Err(error) => {
                 tracing::debug!(%error, "login without the primary");
-                Ok(base)
+                Ok((base, None))
             }
         }
     }
@@ -63,11 +63,14 @@ async fn try_primary(
     user: &Arc<User>,
     key: &PoolKey,
     response: &HandshakeResponse,
-) -> Result<Arc<Base>, BackendError> {
+) -> Result<(Option<Arc<Base>>, Option<Lease>), BackendError> {
     let gone = || BackendError::PoolFull { text: "pointsman: no primary is configured".into() };
     let primary = shared.cluster.load().primary().map(|primary| primary.id).ok_or_else(gone)?;
     let server = shared.pools.server(primary).ok_or_else(gone)?;
     let mut lease = server.lease(&server.pool(key, &user.account)).await?;
+    if lease.sandboxed {
+        return Ok((None, Some(lease)));
+    }
     let wanted = Arc::new(Settings {
         schema: response.schema.as_deref().map(Into::into),
         multi_statements: lease.state.settings.multi_statements,
@@ -83,5 +86,5 @@ async fn try_primary(
     let base = lease.state.base.clone();
     shared.greetings.keep_base(key.collation, key.capabilities, &base);
     shared.greetings.keep_schema(key.account, response.schema.as_deref().unwrap_or_default());
-    Ok(base)
+    Ok((Some(base), None))
 }
