@@ -50,6 +50,13 @@ const UNSHARED: [&str; 20] = [
     "debug",
 ];
 
+/// Flags that hold for the session until something changes them.
+const OF_SESSION: Status = Status::IN_TRANS
+    .with(Status::AUTOCOMMIT)
+    .with(Status::NO_BACKSLASH_ESCAPES)
+    .with(Status::IN_TRANS_READONLY)
+    .with(Status::ANSI_QUOTES);
+
 impl Session {
     /// Takes in the reply to `job`, which ran in `slot`. `text` is the statement's, for a PREPARE.
     pub fn absorb(
@@ -64,15 +71,12 @@ impl Session {
         let effects = job.effects();
         let before = self.status;
         if let Some(status) = outcome.status {
-            self.status = status.without(Status::MORE_RESULTS).without(Status::SESSION_STATE_CHANGED);
+            // What stays is said again by what the proxy answers; the rest is of the one statement.
+            self.status = status & OF_SESSION;
         }
         let asks = self.transaction(job, outcome, before);
-        // SHOW WARNINGS leaves what it shows.
-        if outcome.error.is_some() {
-            self.conditions = 1;
-        } else if !effects.contains(Effects::ASKS_DIAGNOSTICS) {
-            self.conditions = outcome.warnings;
-        }
+        // SHOW WARNINGS leaves what it shows, but counts for none itself (MySQL 9.7).
+        self.conditions = if outcome.error.is_some() { 1 } else { outcome.warnings };
         match job.request {
             Request::Prepare(id) => {
                 self.prepared(id, job, outcome, text, keys);
@@ -121,7 +125,7 @@ impl Session {
     pub fn absorb_status(&mut self, slot: Slot, status: Status) {
         let kept = !self.status.contains(Status::IN_TRANS) && self.pins.has(PinCause::Transaction);
         let savepoint = !status.contains(Status::AUTOCOMMIT) && kept;
-        self.status = status;
+        self.status = status & OF_SESSION;
         self.pins.set(PinCause::Transaction, status.contains(Status::IN_TRANS) || savepoint);
         self.settle(slot);
     }
@@ -205,7 +209,6 @@ impl Session {
         if had {
             self.unpin_statements();
         }
-        self.status = self.status.without(Status::CURSOR_EXISTS).without(Status::LAST_ROW_SENT);
     }
 
     fn statement_command(&mut self, id: ClientStatementId, job: &Job, outcome: &Outcome) {
@@ -230,7 +233,6 @@ impl Session {
                 self.unpin_statements();
             }
         }
-        self.status = self.status.without(Status::CURSOR_EXISTS).without(Status::LAST_ROW_SENT);
     }
 
     fn unpin_statements(&mut self) {
@@ -563,7 +565,8 @@ impl Session {
             // RETURNING: the number is not in the packet that ends the rows.
             // Nor when a later row was refused.
             || (job.kind() == Some(StatementKind::Write) && (outcome.result_sets > 0 || outcome.error.is_some()))
-            || (job.last_insert_id.is_some() && outcome.error.is_none());
+            || (job.last_insert_id.is_some() && outcome.error.is_none())
+            || sets_insert_id(job);
         if holds && slot == Slot::Primary {
             self.holds_insert_id = true;
         }
@@ -642,6 +645,14 @@ impl Session {
             self.pinned = Some(Slot::Primary);
         }
     }
+}
+
+/// Whether it is a SET of what LAST_INSERT_ID() answers.
+fn sets_insert_id(job: &Job) -> bool {
+    let Some(Detail::Set(Some(assignments))) = job.classified.as_ref().map(|classified| &classified.detail) else {
+        return false;
+    };
+    assignments.iter().any(|one| matches!(&*one.name, "last_insert_id" | "identity"))
 }
 
 /// What a SET of a `session_track_` variable chooses.

@@ -333,10 +333,7 @@ impl Session {
             Err(_) if matches!(raw.payload.first(), Some(&(code::STMT_CLOSE | code::STMT_SEND_LONG_DATA))) => {
                 return Plan::Answer(Answer::Nothing);
             }
-            Err(error) => {
-                let text = format!("Malformed communication packet (pointsman: {error})");
-                return Plan::Refuse(ErrPacket::new(1835, b"HY000", &text));
-            }
+            Err(_) => return self.malformed(),
         };
         match command {
             Command::Query(text) => self.plan_query(raw, text, environment),
@@ -382,6 +379,12 @@ impl Session {
     fn statement(&self, id: u32) -> ClientStatementId {
         let last = self.statements.last().filter(|_| id == LAST_PREPARED && self.is_mariadb());
         last.unwrap_or(ClientStatementId(id))
+    }
+
+    /// What servers say to a command that is cut off.
+    fn malformed(&self) -> Plan {
+        let stop = if self.is_mariadb() { "" } else { "." };
+        Plan::Refuse(ErrPacket::new(1835, b"HY000", &format!("Malformed communication packet{stop}")))
     }
 
     fn is_mariadb(&self) -> bool {
@@ -501,8 +504,9 @@ impl Session {
                 OnReplica::Leaves => self.leave_replica(),
                 OnReplica::Write => {
                     self.last = Last { lost: true, ..Last::default() };
-                    let text = "Cannot execute statement in a READ ONLY transaction";
-                    return Plan::Refuse(ErrPacket::new(1792, b"25006", text));
+                    let stop = if self.is_mariadb() { "" } else { "." };
+                    let text = format!("Cannot execute statement in a READ ONLY transaction{stop}");
+                    return Plan::Refuse(ErrPacket::new(1792, b"25006", &text));
                 }
                 OnReplica::Refused => {
                     self.last = Last { lost: true, ..Last::default() };

@@ -143,7 +143,9 @@ impl Job {
     /// Whether the server ends the connection after it: COMMIT RELEASE, ROLLBACK RELEASE.
     #[must_use]
     pub fn releases(&self) -> bool {
+        // PREPARE of it ends nothing yet.
         matches!(self.kind(), Some(StatementKind::Commit | StatementKind::Rollback))
+            && !matches!(self.request, Request::Prepare(_))
             && self.classified.as_ref().is_some_and(|classified| {
                 let text = classified.shape.normalised.to_ascii_lowercase();
                 text.ends_with("release") && !text.ends_with("no release")

@@ -393,4 +393,21 @@ GET DIAGNOSTICS CONDITION 5 @s = RETURNED_SQLSTATE
 == diagnostics of a read into variables
 SELECT CAST('x' AS SIGNED) FROM people LIMIT 1
 GET DIAGNOSTICS @n = NUMBER
-[gap=diagnostics-on-a-replica] INSERT INTO keyless SELECT * FROM keyless WHERE 0
+INSERT INTO keyless SELECT * FROM keyless WHERE 0
+
+== counts of warnings after what shows them
+SELECT * FROM nowhere
+SHOW WARNINGS
+!ping
+SHOW COUNT(*) WARNINGS
+!ping
+DROP TABLE IF EXISTS nowhere
+!ping
+SHOW WARNINGS
+!ping
+!set_option 1
+DROP TABLE IF EXISTS nowhere
+SELECT @@warning_count
+!ping
+SHOW ERRORS
+!ping

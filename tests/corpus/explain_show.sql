@@ -230,5 +230,5 @@ SELECT VERSION() = @@version
 SELECT USER(), CURRENT_USER(), DATABASE()
 [connection_id] SELECT CONNECTION_ID()
 [connection_id] SELECT CONNECTION_ID() AS id
-[connection_id gap=connection-id-in-expressions] SELECT CONNECTION_ID(), 1
-[connection_id gap=pseudo-thread-id] SELECT @@pseudo_thread_id
+[connection_id] SELECT CONNECTION_ID(), 1
+[connection_id] SELECT @@pseudo_thread_id

@@ -29,7 +29,7 @@ SET @j = JSON_OBJECT('a', 1)
 SELECT @j, CHARSET(@j)
 SELECT @a, @b, @c, @d, @e
 !reset
-[gap=charset-after-reset@mysql] SELECT @a, @b, @c
+SELECT @a, @b, @c
 
 
 == settings 1
@@ -316,7 +316,7 @@ SELECT 1, 'x' FROM people LIMIT 1
 
 == settings 11
 SET last_insert_id = 55
-[gap=last-insert-id-by-set] SELECT @@last_insert_id
+SELECT @@last_insert_id
 SELECT 1, 'x' FROM people LIMIT 1
 SET identity = 56
 SELECT @@identity
@@ -359,7 +359,7 @@ SELECT @@session_track_gtids
 SELECT 1, 'x' FROM people LIMIT 1
 
 == settings 13
-[gap=empty-session-state@mysql] SET session_track_transaction_info = 'STATE'
+SET session_track_transaction_info = 'STATE'
 SET session_track_transaction_info = 'CHARACTERISTICS'
 SET session_track_transaction_info = 'OFF'
 SELECT @@session_track_transaction_info
@@ -827,9 +827,9 @@ SET LOCAL sql_mode = ''
 SET @@sql_mode = 'ANSI'
 SET @@session.sql_mode = ''
 SET @@local.sql_mode = DEFAULT
-[gap=prepare-answered-ok@mysql] SET GLOBAL sql_mode = ''
-[gap=prepare-answered-ok@mysql] SET PERSIST sql_mode = ''
-[gap=prepare-answered-ok@mysql] SET @@global.max_connections = 5
+SET GLOBAL sql_mode = ''
+SET PERSIST sql_mode = ''
+SET @@global.max_connections = 5
 SET sql_mode = 'ANSI', time_zone = '+02:00', @a = 7
 [gap=user-variable-types@mysql] SELECT @@sql_mode, @@time_zone, @a
 SET sql_mode = '', nothing = 1
@@ -868,7 +868,7 @@ SELECT COUNT(*) FROM people
 SET SESSION TRANSACTION READ ONLY
 INSERT INTO keyless VALUES (9, 'x')
 SET SESSION TRANSACTION READ WRITE
-[gap=prepare-answered-ok@mysql] SET GLOBAL TRANSACTION READ ONLY
+SET GLOBAL TRANSACTION READ ONLY
 SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE
 SELECT COUNT(*) FROM people
 SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ
@@ -886,11 +886,11 @@ SELECT 1/3
 SET big_tables = 1
 SELECT city, COUNT(*) FROM people GROUP BY city ORDER BY city
 !reset
-[gap=charset-after-reset@mysql] SELECT @@sql_mode, @@div_precision_increment, @a, @@autocommit, @@character_set_client
+SELECT @@sql_mode, @@div_precision_increment, @a, @@autocommit, @@character_set_client
 
 == transactions
 CREATE TABLE t (id INT PRIMARY KEY, v INT)
-[gap=empty-session-state@mysql] BEGIN
+BEGIN
 INSERT INTO t VALUES (1, 1)
 SELECT * FROM t
 COMMIT
@@ -902,7 +902,7 @@ BEGIN WORK
 COMMIT WORK
 START TRANSACTION READ ONLY
 SELECT * FROM t
-[gap=read-only-text@mysql] INSERT INTO t VALUES (3, 3)
+INSERT INTO t VALUES (3, 3)
 SELECT @@in_transaction
 COMMIT
 START TRANSACTION READ WRITE
@@ -914,7 +914,7 @@ START TRANSACTION READ ONLY, WITH CONSISTENT SNAPSHOT
 SELECT * FROM t
 ROLLBACK
 START TRANSACTION READ ONLY, READ WRITE
-[gap=empty-session-state@mysql] BEGIN
+BEGIN
 INSERT INTO t VALUES (4, 4)
 SAVEPOINT a
 INSERT INTO t VALUES (5, 5)
@@ -927,22 +927,22 @@ COMMIT
 SELECT * FROM t ORDER BY id
 SAVEPOINT outside
 ROLLBACK TO outside
-[gap=empty-session-state@mysql] BEGIN
+BEGIN
 INSERT INTO t VALUES (6, 6)
-[gap=empty-session-state@mysql] BEGIN
+BEGIN
 ROLLBACK
 SELECT COUNT(*) FROM t
-[gap=empty-session-state@mysql] BEGIN
+BEGIN
 INSERT INTO t VALUES (7, 7)
 CREATE TABLE implicit (a INT)
 ROLLBACK
 SELECT COUNT(*) FROM t
-[gap=empty-session-state@mysql] BEGIN
+BEGIN
 INSERT INTO t VALUES (7, 8)
 INSERT INTO t VALUES (8, 8)
-[gap=empty-session-state@mysql] COMMIT AND CHAIN
+COMMIT AND CHAIN
 INSERT INTO t VALUES (9, 9)
-[gap=empty-session-state@mysql] ROLLBACK AND CHAIN
+ROLLBACK AND CHAIN
 ROLLBACK AND NO CHAIN NO RELEASE
 SELECT COUNT(*) FROM t
 SET autocommit = 0
@@ -959,7 +959,7 @@ INSERT INTO t VALUES (12, 12)
 SET autocommit = 1
 ROLLBACK
 SELECT COUNT(*) FROM t
-[gap=empty-session-state@mysql] BEGIN
+BEGIN
 SELECT * FROM nowhere
 SELECT COUNT(*) FROM t
 INSERT INTO t VALUES (1, 1)
@@ -969,15 +969,15 @@ ROLLBACK
 COMMIT
 ROLLBACK
 SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED
-[gap=empty-session-state@mysql] BEGIN
+BEGIN
 SET TRANSACTION ISOLATION LEVEL SERIALIZABLE
 COMMIT
-[gap=empty-session-state@mysql] BEGIN
+BEGIN
 DELETE FROM t
 !reset
 SELECT COUNT(*) FROM t
 COMMIT RELEASE
-[gap=commit-release] SELECT 1
+SELECT 1
 
 == xa [text]
 CREATE TABLE t (id INT PRIMARY KEY)
@@ -1034,7 +1034,7 @@ LOCK INSTANCE FOR BACKUP
 UNLOCK INSTANCE
 SELECT GET_LOCK('l1', 0)
 SELECT IS_FREE_LOCK('l1')
-[connection_id] SELECT IS_USED_LOCK('l1') = CONNECTION_ID()
+[gap=lock-owner connection_id] SELECT IS_USED_LOCK('l1') = CONNECTION_ID()
 SELECT RELEASE_LOCK('l1')
 SELECT RELEASE_LOCK('l1')
 SELECT GET_LOCK('l1', 0), GET_LOCK('l2', 0)
@@ -1089,7 +1089,7 @@ SELECT * FROM app2.tmp2
 !reset
 SELECT * FROM tmp
 CREATE TEMPORARY TABLE tmp (a INT)
-[gap=state-after-change-user] !change_user app app
+[gap=state-after-change-user@mariadb] !change_user app app
 SELECT * FROM tmp
 
 == prepared as text

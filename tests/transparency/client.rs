@@ -309,6 +309,9 @@ impl Client {
                         let status = eof_status(&eof)?;
                         if self.cursor && status.contains(Status::CURSOR_EXISTS) {
                             status
+                        } else if status.contains(Status::PS_OUT_PARAMS) {
+                            // An OK follows, although the EOF behind the row does not say so (MySQL 9.7).
+                            self.rows(packets).await? | Status::MORE_RESULTS
                         } else {
                             self.rows(packets).await?
                         }
