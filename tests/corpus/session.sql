@@ -1089,7 +1089,7 @@ SELECT * FROM app2.tmp2
 !reset
 SELECT * FROM tmp
 CREATE TEMPORARY TABLE tmp (a INT)
-[gap=state-after-change-user@mariadb] !change_user app app
+[gap=state-after-change-user] !change_user app app
 SELECT * FROM tmp
 
 == prepared as text

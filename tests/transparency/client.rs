@@ -187,7 +187,7 @@ impl Client {
         let Some(id) = self.prepare(sql, steps).await? else {
             return self.exchange("query", steps, &[b"\x03", sql].concat(), Answer::Results).await;
         };
-        let flags = u8::from(self.form.protocol == Protocol::Cursor);
+        let flags = u8::from(self.form.protocol == Protocol::Cursor && !self.ends_by_cursor(sql));
         let parameters =
             steps.last().map_or(0, |(_, packets)| u16::from_le_bytes([packets[0].payload[7], packets[0].payload[8]]));
         let mut payload = [&b"\x17"[..], &id.to_le_bytes(), &[flags, 1, 0, 0, 0]].concat();
@@ -214,6 +214,13 @@ impl Client {
             }
         }
         self.exchange("close", steps, &[&b"\x19"[..], &id.to_le_bytes()].concat(), Answer::None).await
+    }
+
+    /// MySQL 9.7 ends with a signal at an EXECUTE of EXPLAIN that asks for a cursor.
+    fn ends_by_cursor(&self, sql: &[u8]) -> bool {
+        let mysql = self.raw.greeting.as_ref().is_some_and(|greeting| !greeting.version.contains("MariaDB"));
+        let first = sql.split(|byte| !byte.is_ascii_alphabetic()).next().unwrap_or_default().to_ascii_uppercase();
+        mysql && matches!(&first[..], b"EXPLAIN" | b"DESCRIBE" | b"DESC")
     }
 
     /// None: it was refused.
