@@ -390,6 +390,18 @@ fn wrong_types_and_ranges() {
             "p.toml:15:10: `log.format`: expected \"text\" or \"json\", found a boolean",
         ],
     );
+    bad(
+        with_base("[proxy]\nproxy_protocol_from = [\"10.0.0.0/8\", \"10.0.0.0/33\"]\n"),
+        &[
+            "p.toml:11:23: `proxy.proxy_protocol_from`: expected a list of addresses and networks such as \"10.0.0.5\", \
+           \"10.0.0.0/8\" or \"2001:db8::/32\", or \"unix\", found `10.0.0.0/33`",
+        ],
+    );
+    let config = good(&format!("{BASE}[proxy]\nproxy_protocol_from = [\"10.0.0.0/8\", \"unix\"]\n"));
+    let from = &config.proxy.proxy_protocol_from;
+    assert!(
+        from.contain(None) && from.contain(Some([10, 1, 2, 3].into())) && !from.contain(Some([11, 1, 2, 3].into()))
+    );
     let config = good(&format!("{BASE}[proxy]\nidle_timeout = 0\nmax_packet = 0x400\n"));
     assert_eq!((config.proxy.idle_timeout, config.proxy.max_packet), (Duration::ZERO, 1024));
 }

@@ -52,7 +52,8 @@ const IMPURE: &[&str] = &[
     "thread_local!",
     "crate::clock",
 ];
-const VALUES: &[&str] = &["use std::net::{IpAddr, Ipv6Addr};", "use std::net::IpAddr;"];
+const VALUES: &[&str] =
+    &["use std::net::{IpAddr, Ipv6Addr};", "use std::net::IpAddr;", "use std::net::{IpAddr, SocketAddr};"];
 
 /// A file of a layer, without its tests.
 struct Source {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::checks;
 use super::environment::Variables;
+use super::networks::Networks;
 use super::problem::Findings;
 use super::raw::{Block, Raw};
 use super::secrets;
@@ -59,6 +60,7 @@ fn proxy(block: &Block) -> Option<ProxyConfig> {
         socket_mode: block.number("socket_mode")?,
         max_connections: block.number("max_connections")?,
         login_timeout: block.duration("login_timeout")?,
+        proxy_protocol_from: Networks::new(&block.list("proxy_protocol_from")),
         idle_timeout: block.duration("idle_timeout")?,
         kill_on_disconnect: block.flag("kill_on_disconnect"),
         write_timeout: block.duration("write_timeout")?,

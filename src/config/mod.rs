@@ -6,6 +6,7 @@ pub mod certificates;
 mod checks;
 mod environment;
 mod file;
+mod networks;
 mod parse;
 mod problem;
 mod raw;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use environment::{CONFIG_NAME, LIST_NAMES, NoVariables, SANDBOX_NAME, SHORT_NAMES, Variables};
+pub use networks::Networks;
 pub use parse::{Loaded, Source, parse};
 pub use problem::{Origin, Problem, Problems};
 pub use settings::{SECTIONS, section};
@@ -69,6 +71,8 @@ pub struct ProxyConfig {
     pub max_connections: u32,
     /// A login must be complete within this. Default 10 s.
     pub login_timeout: Duration,
+    /// Peers that begin with a header of the PROXY protocol, and are believed. Default: none.
+    pub proxy_protocol_from: Networks,
     /// A client that is silent for so long is disconnected; zero: never. Default 8 h.
     pub idle_timeout: Duration,
     /// A statement whose client goes away is killed on its server. Default true.

@@ -112,6 +112,8 @@ pub enum Kind {
     Names,
     /// A list of stored functions, `name` or `schema.name`.
     Functions,
+    /// A list of addresses and networks, and `unix`.
+    Networks,
     /// A password.
     Secret,
     /// A file.
@@ -159,6 +161,9 @@ impl fmt::Display for Kind {
             Self::Name => f.write_str("a name of 1 to 64 letters, digits, `_`, `-` and `.`"),
             Self::Names => f.write_str("a list of names of 1 to 64 letters, digits, `_`, `-` and `.`"),
             Self::Functions => f.write_str("a list of functions, each \"name\" or \"schema.name\""),
+            Self::Networks => f.write_str(
+                "a list of addresses and networks such as \"10.0.0.5\", \"10.0.0.0/8\" or \"2001:db8::/32\", or \"unix\"",
+            ),
             Self::Secret => f.write_str("a text"),
             Self::Path => f.write_str("the path of a file"),
             Self::Variable => f.write_str("the name of an environment variable"),

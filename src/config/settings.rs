@@ -86,6 +86,17 @@ const PROXY: Section = Section {
             "A login must be complete within this, or the connection is closed. Lower it if port scanners hold connections.",
         ),
         setting(
+            "proxy_protocol_from",
+            Kind::Networks,
+            "[]",
+            "Load balancers that begin each connection with a header of the PROXY protocol (version 1 or 2; HAProxy: \
+             `send-proxy-v2`, AWS: proxy protocol v2): addresses, networks, and `unix` for the Unix socket. The address in the \
+             header is the client's from then on, in logs, errors, `SHOW PROCESSLIST` and the host parts of accounts. From those \
+             listed here the header is required, also of health checks and of people, and a connection without one is closed after \
+             `login_timeout`; from all others it is not believed. List nothing that clients can connect from directly: who is \
+             listed can pose as any address.",
+        ),
+        setting(
             "idle_timeout",
             millis_or_zero(1000, 30 * DAY, "never"),
             "\"8h\"",

@@ -6,6 +6,7 @@ use std::time::Duration;
 use regex::Regex;
 use toml::de::DeValue;
 
+use super::networks::network;
 use super::schema::Kind;
 use super::units::check_socket_path;
 use super::{Address, Consistency, Endpoint, RuleTarget, Secret};
@@ -31,7 +32,7 @@ pub(super) enum Value {
 pub(super) fn from_toml(kind: &Kind, value: &DeValue<'_>) -> Result<Value, String> {
     let wrong_type = || format!("expected {kind}, found {}", with_article(value));
     match (kind, value) {
-        (Kind::Names | Kind::Functions, DeValue::Array(items)) => {
+        (Kind::Names | Kind::Functions | Kind::Networks, DeValue::Array(items)) => {
             let mut texts = Vec::new();
             for item in items.iter() {
                 let DeValue::String(text) = item.get_ref() else {
@@ -41,7 +42,7 @@ pub(super) fn from_toml(kind: &Kind, value: &DeValue<'_>) -> Result<Value, Strin
             }
             list(kind, texts)
         }
-        (Kind::Names | Kind::Functions, _) => Err(wrong_type()),
+        (Kind::Names | Kind::Functions | Kind::Networks, _) => Err(wrong_type()),
         (Kind::Number { .. } | Kind::Size { .. }, DeValue::Integer(number)) => {
             let digits = number.as_str();
             match u64::from_str_radix(digits, number.radix()) {
@@ -88,7 +89,7 @@ pub(super) fn from_text(kind: &Kind, text: &str) -> Result<Value, String> {
         Kind::Text | Kind::OptionalText if text.chars().any(char::is_control) => Err(wrong()),
         Kind::Text | Kind::OptionalText => Ok(Value::Text(text.to_owned())),
         Kind::Name => name(text).map(|name| Value::Text(name.to_owned())).ok_or_else(wrong),
-        Kind::Names | Kind::Functions => {
+        Kind::Names | Kind::Functions | Kind::Networks => {
             list(kind, text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect())
         }
         Kind::Secret => Ok(Value::Secret(Secret::new(text.to_owned()))),
@@ -198,7 +199,11 @@ fn function(text: &str) -> Option<String> {
 fn list(kind: &Kind, items: Vec<String>) -> Result<Value, String> {
     let mut kept: Vec<String> = Vec::new();
     for item in items {
-        let understood = if matches!(kind, Kind::Functions) { function(&item) } else { name(&item).map(str::to_owned) };
+        let understood = match kind {
+            Kind::Functions => function(&item),
+            Kind::Networks => network(&item),
+            _ => name(&item).map(str::to_owned),
+        };
         let understood = understood.ok_or_else(|| expected(kind, &item))?;
         if !kept.contains(&understood) {
             kept.push(understood);

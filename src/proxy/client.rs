@@ -30,6 +30,10 @@ pub(super) struct Client {
     pub(super) write_timeout: Duration,
     /// Whether it is noticed in mid-statement that it goes away: `proxy.kill_on_disconnect`.
     pub(super) watched: bool,
+    /// A header of the PROXY protocol is awaited.
+    pub(super) awaits_header: bool,
+    /// It came over a load balancer, which named its address.
+    pub(super) announced: bool,
     /// SHA-256 of the certificate that it was shown by TLS.
     pub(super) certificate: Option<[u8; 32]>,
     /// Bytes of its commands.
@@ -50,10 +54,17 @@ impl Client {
             max_packet,
             write_timeout,
             watched: false,
+            awaits_header: false,
+            announced: false,
             certificate: None,
             bytes_in: 0,
             bytes_out: 0,
         }
+    }
+
+    /// Whether nobody on the way can read what is said. A Unix socket says nothing of the way to a load balancer behind it.
+    pub(super) fn is_secure(&self) -> bool {
+        self.stream.tls().is_some() || self.stream.is_secure() && !self.announced
     }
 
     /// The next command, when it is here whole.

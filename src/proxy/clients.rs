@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -43,6 +43,8 @@ pub struct ClientHandle {
     /// The connection id that the client knows.
     pub id: u32,
     address: Peer,
+    /// The address that a load balancer named for it.
+    announced: OnceLock<Peer>,
     /// Its user, once it has logged in.
     user: Mutex<Arc<str>>,
     /// The account that it uses towards the servers.
@@ -83,10 +85,15 @@ impl Drop for Kill {
 }
 
 impl ClientHandle {
-    /// Where it comes from.
+    /// Where it comes from: by its load balancer if that is believed, else by its connection.
     #[must_use]
     pub fn address(&self) -> Peer {
-        self.address
+        self.announced.get().copied().unwrap_or(self.address)
+    }
+
+    /// A load balancer that is believed named its address. Counts once.
+    pub fn announce(&self, address: Peer) {
+        let _ = self.announced.set(address);
     }
 
     /// Its user.
@@ -272,6 +279,7 @@ impl Clients {
         let handle = Arc::new(ClientHandle {
             id,
             address,
+            announced: OnceLock::new(),
             user: Mutex::new("".into()),
             account: Mutex::new(None),
             activity: Mutex::default(),

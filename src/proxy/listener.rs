@@ -9,16 +9,22 @@ use tokio_util::task::TaskTracker;
 use super::client::Client;
 use super::clients::{ClientHandle, Poke};
 use super::error::SessionError;
-use super::login::{LoginError, log_in};
+use super::login::{LoggedIn, LoginError, log_in};
 use super::run::run;
 use super::shared::Shared;
 use crate::clock;
 use crate::net::{Listener, Peer, Stream};
 use crate::telemetry::{ClientRefusal, LoginFailure, Origin, ProtocolSide};
-use crate::wire::{Capabilities, ErrPacket};
+use crate::wire::{Capabilities, ErrPacket, proxy_protocol};
 
 /// How often silent clients are looked at.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// What is said of a listed peer that is silent.
+const NO_HEADER: &str = "no PROXY protocol header, which proxy.proxy_protocol_from demands of this peer,";
+
+/// What is said of one that says something else.
+const BAD_HEADER: &str = "no good PROXY protocol header, which proxy.proxy_protocol_from demands of this peer";
 
 /// Accepts clients until `drain`. The listening socket closes then; clients go on in `tasks`.
 pub async fn accept(
@@ -88,7 +94,9 @@ async fn serve(shared: Arc<Shared>, stream: Stream, address: Peer) -> Option<Cli
     };
     shared.metrics.client_connected();
     let _registered = Registered(shared.clone(), handle.clone());
-    let logged_in = tokio::time::timeout(proxy.login_timeout, Box::pin(log_in(&shared, &mut client, &handle))).await;
+    let logged_in = tokio::time::timeout(proxy.login_timeout, Box::pin(begin(&shared, &mut client, &handle))).await;
+    // A load balancer may have named another one.
+    let address = handle.address();
     let logged_in = match logged_in {
         Ok(Ok(logged_in)) => logged_in,
         Ok(Err(LoginError::Failed(why, text))) => {
@@ -109,7 +117,8 @@ async fn serve(shared: Arc<Shared>, stream: Stream, address: Peer) -> Option<Cli
         Err(_) => {
             shared.metrics.login_failed(LoginFailure::Timeout);
             if let Some(suppressed) = shared.tells("login not complete") {
-                tracing::info!(client = %address, suppressed, "login not complete within proxy.login_timeout");
+                let what = if client.awaits_header { NO_HEADER } else { "login not complete" };
+                tracing::info!(client = %address, suppressed, "{what} within proxy.login_timeout");
             }
             return Some(client);
         }
@@ -128,6 +137,41 @@ async fn serve(shared: Arc<Shared>, stream: Stream, address: Peer) -> Option<Cli
             tracing::debug!(client = %address, id = handle.id, %error, "session ended");
             (!matches!(error, SessionError::Client(_))).then_some(client)
         }
+    }
+}
+
+/// Reads the header of the PROXY protocol where there must be one, and logs the client in.
+async fn begin(shared: &Arc<Shared>, client: &mut Client, handle: &ClientHandle) -> Result<LoggedIn, LoginError> {
+    if shared.config.proxy.proxy_protocol_from.contain(handle.address().ip()) {
+        client.awaits_header = true;
+        header(client, handle).await?;
+        client.awaits_header = false;
+    }
+    log_in(shared, client, handle).await
+}
+
+/// Takes the header from in front of what the client says. Servers speak first, so what is there before is the header's.
+async fn header(client: &mut Client, handle: &ClientHandle) -> Result<(), LoginError> {
+    loop {
+        match proxy_protocol::parse(client.inbox.unscanned()) {
+            Ok(Some(header)) => {
+                client.inbox.skip(header.len);
+                if let Some(source) = header.source {
+                    handle.announce(source.into());
+                    client.announced = true;
+                }
+                return Ok(());
+            }
+            Ok(None) => {}
+            Err(error) => {
+                let text =
+                    format!("Bad handshake (pointsman: {error}; proxy.proxy_protocol_from demands one of this peer)");
+                client.capabilities = Capabilities::PROTOCOL_41;
+                let _ = client.refuse(&ErrPacket::new(1043, b"08S01", &text), 0).await;
+                return Err(LoginError::Failed(LoginFailure::Protocol, BAD_HEADER));
+            }
+        }
+        client.read().await.map_err(|error| LoginError::Session(LoginFailure::Gone, error.into()))?;
     }
 }
 

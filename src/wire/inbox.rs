@@ -157,6 +157,17 @@ impl Inbox {
         std::mem::take(&mut self.buf)
     }
 
+    /// What is here and not scanned, whatever protocol it is of.
+    #[must_use]
+    pub fn unscanned(&self) -> &[u8] {
+        self.buf.get(self.scanned..).unwrap_or_default()
+    }
+
+    /// Takes out the first `len` bytes of a connection that were not of MySQL's protocol.
+    pub fn skip(&mut self, len: usize) {
+        self.buf.advance(len.min(self.buf.len()));
+    }
+
     /// Bytes that are here, scanned or not.
     #[must_use]
     pub fn len(&self) -> usize {

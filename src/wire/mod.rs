@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | framing | `header`, `inbox`, `writer` | [MySQL: packets](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_packets.html), [MariaDB: 0-packet](https://mariadb.com/kb/en/0-packet/) |
 //! | greeting, login, switch | `handshake`, `auth` | [MySQL: connection phase](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase.html) |
+//! | before all: the client's address | `proxy_protocol` | [HAProxy: PROXY protocol](https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt) |
 //! | commands | `command`, `attributes`, `statement` | [MySQL: command phase](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_command_phase.html) |
 //! | OK, EOF, ERR | `ok`, `err` | [OK](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_ok_packet.html), [ERR](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_err_packet.html) |
 //! | session tracking | `session_track` | [MySQL: session state](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_ok_packet.html#sect_protocol_basic_ok_packet_sessinfo) |
@@ -23,6 +24,7 @@ pub mod handshake;
 pub mod header;
 pub mod inbox;
 pub mod ok;
+pub mod proxy_protocol;
 pub mod reader;
 pub mod reply;
 pub mod rows;

@@ -107,7 +107,7 @@ pub(super) async fn log_in(
         Err(error) => return Err(exchange.malformed(error).await),
     };
     exchange.client.capabilities = response.capabilities;
-    if shared.tls.as_ref().is_some_and(Acceptor::is_required) && !exchange.client.stream.is_secure() {
+    if shared.tls.as_ref().is_some_and(Acceptor::is_required) && !exchange.client.is_secure() {
         return Err(exchange.insecure().await?);
     }
     exchange.finish(response, plugin, nonce).await
@@ -262,7 +262,7 @@ impl Exchange<'_> {
 
     /// Whether the account may be used on the client's stream.
     fn is_way_in(&self, user: &User, claim: &Claim) -> bool {
-        let secure = self.client.stream.is_secure();
+        let secure = self.client.is_secure();
         let rule = match claim {
             Claim::Discovered(candidate) => candidate.entry().map_or(TlsRule::None, |entry| entry.tls),
             Claim::Configured(_) | Claim::Nobody(_) => TlsRule::None,

@@ -61,7 +61,7 @@ impl Exchange<'_> {
         plugin: &'static str,
         nonce: [u8; NONCE_LEN],
     ) -> Result<Answer, LoginError> {
-        let secure = self.client.stream.is_secure();
+        let secure = self.client.is_secure();
         let proof = &response.auth_response;
         // Also where only the password can tell what is not known yet: what is known may do, and an empty proof needs none.
         let native = claim.knows_native() || proof.is_empty() || claim.by_native(&nonce, proof).is_some();
@@ -109,7 +109,7 @@ impl Exchange<'_> {
             self.write(&key).await?;
             sent = self.read().await?.into();
             self.shared.rsa.decrypt(&sent, nonce)
-        } else if self.client.stream.is_secure() {
+        } else if self.client.is_secure() {
             (sent.pop() == Some(0)).then_some(sent)
         } else {
             self.shared.rsa.decrypt(&sent, nonce)
