@@ -18,6 +18,7 @@ pub mod attributes;
 pub mod auth;
 pub mod capabilities;
 pub mod command;
+pub mod compression;
 pub mod err;
 pub mod error;
 pub mod handshake;
