@@ -81,7 +81,7 @@ pub async fn start(mut config: Config) -> anyhow::Result<RunningProxy> {
     let on_connect: OnConnect = Arc::new(move |server, made| count_connect(&counted, server, made));
     let tls = Tls::of(&config)?;
     let acceptor = Acceptor::new(&config.tls).context("[tls]")?;
-    let pools = Pools::new(&config, &cluster, &tls.connectors, &on_connect);
+    let pools = Pools::new(&config, &cluster, &tls.connectors, &on_connect, &metrics.compression(ProtocolSide::Server));
     let classifier = Classifier::new(config.routing.shape_cache, random_keys()?, &config.routing.read_functions);
     let users = Users::new(&config, random()?);
     let shared = Arc::new(Shared {

@@ -64,6 +64,7 @@ async fn clients_that_do_not_speak_the_protocol() {
             schema: Some(b"app".to_vec()),
             plugin: Some("mysql_native_password".to_owned()),
             attributes: Vec::new(),
+            zstd_level: 0,
         };
         response.encode()
     };

@@ -69,7 +69,7 @@ pub(super) async fn authenticate(
     phase: &mut LoginPhase,
     greeting: &Greeting,
     account: &Account,
-    capabilities: Capabilities,
+    (capabilities, zstd_level): (Capabilities, u8),
     collation: u16,
 ) -> Result<(), AuthError> {
     // Before anything else is asked for, only methods are used whose first proof tells nothing.
@@ -92,6 +92,7 @@ pub(super) async fn authenticate(
         schema: None,
         plugin: Some(method.name().to_owned()),
         attributes: attributes.to_vec(),
+        zstd_level,
     };
     phase.write(&response.encode()).await?;
     loop {

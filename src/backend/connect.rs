@@ -12,6 +12,8 @@ use crate::cluster::ServerId;
 use crate::config::Endpoint;
 use crate::net::Stream;
 use crate::net::tls::Connector;
+use crate::telemetry::CompressionBytes;
+use crate::wire::compression::{Compression, Peer};
 use crate::wire::handshake::{Greeting, ssl_request};
 use crate::wire::writer::put_packet;
 use crate::wire::{Capabilities, ErrPacket, Inbox, ProtocolError};
@@ -39,6 +41,8 @@ pub struct Login {
     pub collation: u16,
     /// Those of the client's capabilities that shape results.
     pub capabilities: Capabilities,
+    /// The compression to ask for, and what counts it. None: none.
+    pub compression: Option<(Compression, CompressionBytes)>,
     /// The limit for all of it.
     pub limit: Duration,
 }
@@ -96,15 +100,23 @@ impl Login {
         }
         // Boxed: a handshake needs some KiB, and only for its time.
         let capabilities = Box::pin(self.secure(&mut phase, &greeting, capabilities)).await?;
-        authenticate(&mut phase, &greeting, &self.account, capabilities, self.collation).await.map_err(|error| {
-            match error {
+        // A server that does not offer it is used without: MariaDB has no zstd, and any server may be told to have none.
+        let compression = self.compression.as_ref().filter(|(method, _)| greeting.capabilities.contains(bit(*method)));
+        let (asked, level) = compression.map_or_else(Default::default, |(method, _)| (bit(*method), level(*method)));
+        let login = (capabilities | asked, level);
+        authenticate(&mut phase, &greeting, &self.account, login, self.collation).await.map_err(
+            |error| match error {
                 AuthError::Phase(error) => self.failed(error),
                 AuthError::Refused(error) => self.refused(error),
                 AuthError::Plugin(plugin, why) => {
                     BackendError::Plugin { server: self.name.clone(), user: self.account.user.clone(), plugin, why }
                 }
-            }
-        })?;
+            },
+        )?;
+        if let Some((method, bytes)) = compression {
+            let early = phase.inbox.take_unread();
+            phase.stream.compress(Peer::Server, *method, bytes.clone(), &early);
+        }
         let mut connection = Connection::new(
             phase.stream,
             (capabilities, greeting.capabilities),
@@ -167,6 +179,22 @@ impl Login {
             PhaseError::Io(error) => self.unreachable(error),
             PhaseError::Protocol(error) => self.malformed(error),
         }
+    }
+}
+
+/// The capability that asks for it.
+const fn bit(method: Compression) -> Capabilities {
+    match method {
+        Compression::Zlib(_) => Capabilities::COMPRESS,
+        Compression::Zstd(_) => Capabilities::ZSTD,
+    }
+}
+
+/// The level that the login tells: that of the server's answers.
+fn level(method: Compression) -> u8 {
+    match method {
+        Compression::Zlib(_) => 0,
+        Compression::Zstd(level) => u8::try_from(level).unwrap_or_default(),
     }
 }
 

@@ -94,7 +94,8 @@ impl Drop for Lease {
     /// A connection in the middle of a reply, with a session's transaction or locks on it, or with a schema that its
     /// pool's sessions do not have, is closed.
     fn drop(&mut self) {
-        let Some(object) = &self.object else { return };
+        let Some(object) = &mut self.object else { return };
+        object.connection.stream.release();
         let connection = &object.connection;
         let schema = connection.state.settings.schema.is_some() && self.without_schema;
         if self.bound || self.dedicated || connection.busy || !connection.inbox.is_empty() || schema {

@@ -18,7 +18,9 @@ use crate::clock;
 use crate::cluster::{Cluster, ServerId};
 use crate::config::{Config, Endpoint, PoolsConfig};
 use crate::net::tls::{Connector, Established};
+use crate::telemetry::CompressionBytes;
 use crate::wire::Capabilities;
+use crate::wire::compression::Compression;
 
 /// What connections of one pool have in common beside their server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -67,6 +69,7 @@ impl Manager {
             account: self.account.clone(),
             collation: self.key.collation,
             capabilities: self.key.capabilities,
+            compression: server.compression.clone(),
             limit: server.limits.connect_timeout,
         };
         let made = login.connect().await;
@@ -126,6 +129,7 @@ pub struct ServerPools {
     name: Arc<str>,
     address: Endpoint,
     tls: Option<Arc<Connector>>,
+    compression: Option<(Compression, CompressionBytes)>,
     limits: PoolsConfig,
     pools: RwLock<HashMap<PoolKey, Pool>>,
     permits: Arc<Semaphore>,
@@ -402,7 +406,13 @@ pub struct Pools {
 impl Pools {
     /// Pools for the servers of `cluster`, which stand in the order of the configuration, as `tls` does.
     #[must_use]
-    pub fn new(config: &Config, cluster: &Cluster, tls: &[Option<Arc<Connector>>], on_connect: &OnConnect) -> Self {
+    pub fn new(
+        config: &Config,
+        cluster: &Cluster,
+        tls: &[Option<Arc<Connector>>],
+        on_connect: &OnConnect,
+        compression: &CompressionBytes,
+    ) -> Self {
         let servers = cluster
             .servers()
             .iter()
@@ -413,6 +423,7 @@ impl Pools {
                     name: server.name.clone(),
                     address: configured.address.clone(),
                     tls: tls.get(usize::from(server.id.0)).cloned().flatten(),
+                    compression: configured.compression.map(|method| (method, compression.clone())),
                     limits: config.pools.clone(),
                     pools: RwLock::default(),
                     permits: Arc::new(Semaphore::new(config.pools.max_per_server as usize)),

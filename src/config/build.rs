@@ -12,9 +12,11 @@ use super::secrets;
 use super::tls;
 use super::units::Secret;
 use super::{
-    AdminConfig, AuthMode, AuthPlugin, Config, Fallback, HttpConfig, LogConfig, LogFormat, MonitorConfig, PoolsConfig,
-    ProxyConfig, ReplicaPoolConfig, RoutingConfig, RuleConfig, ServerConfig, ServerRole, UserConfig,
+    AdminConfig, AuthMode, AuthPlugin, Config, Fallback, HttpConfig, LogConfig, LogFormat, MonitorConfig,
+    OfferedCompression, PoolsConfig, ProxyConfig, ReplicaPoolConfig, RoutingConfig, RuleConfig, ServerConfig,
+    ServerRole, UserConfig,
 };
+use crate::wire::compression::Compression;
 
 /// The name of the replica pool that always exists.
 pub(super) const DEFAULT_POOL: &str = "default";
@@ -72,6 +74,12 @@ fn proxy(block: &Block) -> Option<ProxyConfig> {
             "mysql_native_password" => AuthPlugin::Native,
             _ => AuthPlugin::CachingSha2,
         },
+        compression: match block.text("compression")?.as_str() {
+            "zlib" => OfferedCompression::Zlib,
+            "zstd" => OfferedCompression::Zstd,
+            "off" => OfferedCompression::Off,
+            _ => OfferedCompression::Any,
+        },
         drain_timeout: block.duration("drain_timeout")?,
     })
 }
@@ -93,12 +101,34 @@ fn servers(raw: &Raw, findings: &mut Findings) -> Vec<ServerConfig> {
             name: Arc::from(name),
             address,
             role,
+            compression: compression(block, findings),
             weight: block.number("weight").unwrap_or(1),
             pools: if role == ServerRole::Primary { Vec::new() } else { block.names("pools") },
             tls: tls::server(block),
         });
     }
     servers
+}
+
+fn compression(block: &Block, findings: &mut Findings) -> Option<Compression> {
+    let level = block.number("compression_level");
+    match block.text("compression")?.as_str() {
+        "zlib" => {
+            if let Some(level) = level.filter(|level| *level > 9) {
+                let text = format!("the level of zlib is 1 to 9, found {level}");
+                findings.problem(block.place("compression_level"), text);
+            }
+            Some(Compression::Zlib(level.unwrap_or(6)))
+        }
+        "zstd" => Some(Compression::Zstd(level.and_then(|level| i32::try_from(level).ok()).unwrap_or(3))),
+        _ => {
+            if level.is_some() {
+                let at = block.place("compression_level");
+                findings.note(format!("{at}: `compression_level` is of no effect without `compression`"));
+            }
+            None
+        }
+    }
 }
 
 fn users(raw: &Raw, variables: &impl Variables, findings: &mut Findings) -> Vec<UserConfig> {

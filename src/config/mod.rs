@@ -21,6 +21,8 @@ mod values;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::wire::compression::Compression;
+
 pub use environment::{CONFIG_NAME, LIST_NAMES, NoVariables, SANDBOX_NAME, SHORT_NAMES, Variables};
 pub use networks::Networks;
 pub use parse::{Loaded, Source, parse};
@@ -89,6 +91,8 @@ pub struct ProxyConfig {
     pub auth_refresh: Duration,
     /// The authentication plugin that the greeting names. Default `caching_sha2_password`.
     pub default_auth: AuthPlugin,
+    /// The compression that clients are offered, if the primary offers it as well. Default any.
+    pub compression: OfferedCompression,
     /// At SIGTERM, running statements and open transactions get so long to finish. Default 30 s.
     pub drain_timeout: Duration,
 }
@@ -100,6 +104,19 @@ pub enum AuthMode {
     Configured,
     /// Also every account of the servers.
     Discover,
+}
+
+/// The compression that clients are offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OfferedCompression {
+    /// Both methods.
+    Any,
+    /// zlib.
+    Zlib,
+    /// Zstandard.
+    Zstd,
+    /// None.
+    Off,
 }
 
 /// How a client proves its password.
@@ -155,6 +172,8 @@ pub struct ServerConfig {
     pub role: ServerRole,
     /// Share of reads; default 1, range 0 to 1000. Not allowed on the primary.
     pub weight: u32,
+    /// The compression of connections to it. Default none.
+    pub compression: Option<Compression>,
     /// The replica pools it belongs to; default `["default"]`. Not allowed on the primary.
     pub pools: Vec<Arc<str>>,
     /// TLS towards it.

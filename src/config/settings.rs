@@ -156,6 +156,13 @@ const PROXY: Section = Section {
              `mysql_native_password` (PHP before 7.4, old Connector/J).",
         ),
         setting(
+            "compression",
+            Kind::Choice(&["any", "zlib", "zstd", "off"]),
+            "\"any\"",
+            "The compression that clients are offered, of what the primary offers; the client decides whether to use it \
+             (`mariadb --compress`, `MYSQLI_CLIENT_COMPRESS`). It pays on slow networks; a core compresses some 50 MB/s.",
+        ),
+        setting(
             "drain_timeout",
             millis_or_zero(100, HOUR, "at once"),
             "\"30s\"",
@@ -296,6 +303,20 @@ const SERVERS: Section = Section {
             "1",
             "Its share of the reads among the replicas of a pool: one with 2 gets twice as many as one with 1, one with 0 \
              gets none. Not allowed on the primary.",
+        ),
+        setting(
+            "compression",
+            Kind::Choice(&["off", "zlib", "zstd"]),
+            "\"off\"",
+            "Compresses connections to this server, whatever clients do. For servers in another data centre; a server that \
+             does not offer the method (MariaDB has no zstd) is used without.",
+        ),
+        unset(
+            "compression_level",
+            Kind::Number { min: 1, max: 22 },
+            "6 for zlib, 3 for zstd",
+            "1",
+            "How hard to compress: 1 is fastest; at most 9 for zlib. The server compresses its answers by zstd at this level too.",
         ),
         setting(
             "pools",

@@ -92,6 +92,7 @@ pub(super) fn login(account: Account, server: &ServerConfig, tls: Option<Arc<Con
         account,
         collation: COLLATION,
         capabilities: QUERIED,
+        compression: None,
         // That of the observation comes first.
         limit: limit.saturating_mul(2),
     }

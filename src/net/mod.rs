@@ -1,6 +1,7 @@
 //! Streams to clients and servers: sockets, and what lies over them (TLS). Knows nothing of what is said on them.
 
 mod channel;
+mod compressed;
 mod listen;
 mod peer;
 mod socket;

@@ -6,29 +6,34 @@ use std::time::Duration;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::channel::Channel;
+use super::compressed::Compressed;
 use super::socket::Socket;
 use super::tls::Established;
 use crate::config::Endpoint;
+use crate::telemetry::CompressionBytes;
 use crate::wire::Inbox;
+use crate::wire::compression::{Compression, Peer};
 
 /// Bytes asked for in one read: a point select's reply fits, and larger results grow it.
 const READ: usize = 16 << 10;
 
-/// A connection's stream of bytes: a socket, or TLS over one.
+/// A connection's stream of bytes: a socket, or TLS over one; compressed, or as they are.
 #[derive(Debug)]
 pub struct Stream {
     channel: Channel,
+    /// None: nothing is compressed, and nothing is lost on that.
+    compressed: Option<Box<Compressed>>,
 }
 
 impl From<TcpStream> for Stream {
     fn from(stream: TcpStream) -> Self {
-        Self { channel: Socket::Tcp(stream).into() }
+        Self { channel: Socket::Tcp(stream).into(), compressed: None }
     }
 }
 
 impl From<UnixStream> for Stream {
     fn from(stream: UnixStream) -> Self {
-        Self { channel: Socket::Unix(stream).into() }
+        Self { channel: Socket::Unix(stream).into(), compressed: None }
     }
 }
 
@@ -38,7 +43,27 @@ impl Stream {
     /// # Errors
     /// As the system.
     pub async fn connect(endpoint: &Endpoint) -> io::Result<Self> {
-        Ok(Self { channel: Socket::connect(endpoint).await?.into() })
+        Ok(Self { channel: Socket::connect(endpoint).await?.into(), compressed: None })
+    }
+
+    /// Begins compression, as it was agreed at the login that has just succeeded. `early` are bytes of the peer that were
+    /// read already.
+    pub fn compress(&mut self, peer: Peer, method: Compression, bytes: CompressionBytes, early: &[u8]) {
+        self.compressed = Some(Box::new(Compressed::new(peer, method, bytes, early)));
+    }
+
+    /// Whether packets travel in compressed ones. Their own sequence ids tell nothing then: peers do not look at them, and
+    /// servers number them anew at places of their own.
+    #[must_use]
+    pub fn is_compressed(&self) -> bool {
+        self.compressed.is_some()
+    }
+
+    /// Gives back the memory that is of use only while something is said.
+    pub fn release(&mut self) {
+        if let Some(compressed) = &mut self.compressed {
+            compressed.release();
+        }
     }
 
     /// Whether nobody on the way can read what is said: under TLS, and on a Unix socket.
@@ -65,11 +90,16 @@ impl Stream {
     /// Reads into `inbox` what is here, or waits for something. Cancel safe.
     ///
     /// # Errors
-    /// As the socket; `UnexpectedEof` when the peer closed it; `InvalidData` when TLS broke.
+    /// As the socket; `UnexpectedEof` when the peer closed it; `InvalidData` when TLS broke, or what is
+    /// compressed is not what it says.
     pub async fn read(&mut self, inbox: &mut Inbox) -> io::Result<()> {
+        let closed = || io::Error::new(io::ErrorKind::UnexpectedEof, "the peer closed the connection");
+        if let Some(compressed) = &mut self.compressed {
+            return if compressed.read(&mut self.channel, inbox).await? { Ok(()) } else { Err(closed()) };
+        }
         // A reply that filled the last read has more to come: larger reads, fewer system calls.
         if self.channel.read(inbox.space(READ)).await? == 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the peer closed the connection"));
+            return Err(closed());
         }
         inbox.received();
         Ok(())
@@ -81,6 +111,9 @@ impl Stream {
     /// # Errors
     /// As the socket; `TimedOut` when the patience ended.
     pub async fn write_all(&mut self, bytes: &[u8], patience: Option<Duration>) -> io::Result<()> {
+        if let Some(compressed) = &mut self.compressed {
+            return compressed.write_all(&mut self.channel, bytes, patience).await;
+        }
         self.channel.write_all(bytes, patience).await
     }
 
@@ -88,14 +121,14 @@ impl Stream {
     /// nothing has come. What has come is lost: for streams on which nothing is due.
     #[must_use]
     pub fn is_quiet(&mut self) -> bool {
-        self.channel.is_quiet()
+        self.compressed.as_ref().is_none_or(|compressed| compressed.is_quiet()) && self.channel.is_quiet()
     }
 
     /// Whether nothing at all came since the last read, not even what belongs to TLS itself. If something came, the stream
     /// is of no use any more: for streams that may be dropped on a mere suspicion.
     #[must_use]
     pub fn is_untouched(&self) -> bool {
-        self.channel.is_untouched()
+        self.compressed.as_ref().is_none_or(|compressed| compressed.is_quiet()) && self.channel.is_untouched()
     }
 
     /// Waits until there may be something to read; may return without there being any. Cancel safe.
@@ -103,6 +136,9 @@ impl Stream {
     /// # Errors
     /// As the socket.
     pub async fn readable(&self) -> io::Result<()> {
+        if self.compressed.as_ref().is_some_and(|compressed| !compressed.is_quiet()) {
+            return Ok(());
+        }
         self.channel.readable().await
     }
 

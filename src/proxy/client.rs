@@ -6,6 +6,8 @@ use std::time::Duration;
 use bytes::BytesMut;
 
 use crate::net::Stream;
+use crate::telemetry::CompressionBytes;
+use crate::wire::compression::{Compression, Peer};
 use crate::wire::inbox::{CommandReader, RawCommand};
 use crate::wire::ok::{OkPacket, put_eof, put_ok};
 use crate::wire::{Capabilities, ErrPacket, Inbox, ProtocolError, Status};
@@ -79,6 +81,19 @@ impl Client {
     /// Whether a command has begun to arrive.
     pub(super) fn is_midway(&self) -> bool {
         self.reader.is_midway() || !self.inbox.is_empty()
+    }
+
+    /// Begins compression: its login has succeeded.
+    pub(super) fn compress(&mut self, method: Compression, bytes: CompressionBytes) {
+        let early = self.inbox.take_unread();
+        self.stream.compress(Peer::Client, method, bytes, &early);
+        self.reader.take_any_sequence();
+    }
+
+    /// Gives back the memory that is of use only while something is said.
+    pub(super) fn release(&mut self) {
+        self.inbox.release();
+        self.stream.release();
     }
 
     /// Reads more bytes. Cancel safe: what was read stays in the inbox.

@@ -134,6 +134,7 @@ fn aside(shared: &Shared, account: &Account, server: ServerId) -> Option<Login> 
         account: account.clone(),
         collation: 45,
         capabilities: Capabilities::default(),
+        compression: None,
         limit: shared.config.pools.connect_timeout,
     })
 }

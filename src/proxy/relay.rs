@@ -45,8 +45,8 @@ pub(super) async fn relay(
         match pass(server, client, &mut tracker, filter, &mut forwarded).await? {
             Progress::Done => return Ok(tracker.into_outcome()),
             Progress::WantsFile => {
-                send_file(server, client, tracker.shift()).await?;
-                tracker.file_sent();
+                let next = send_file(server, client, &tracker).await?;
+                tracker.file_sent(next);
                 if !server.inbox.is_empty() {
                     continue;
                 }
@@ -96,10 +96,14 @@ pub(super) async fn pass(
 /// Of what a server says before a file's end so many bytes are kept: an error.
 const REFUSAL: usize = 64 << 10;
 
-/// LOAD DATA LOCAL: forwards the client's packets up to the empty one that ends the file, `shift` taken from their
-/// sequence ids. A server that refuses the file in the middle is heard when the client has sent all, which is when
+/// LOAD DATA LOCAL: forwards the client's packets up to the empty one that ends the file, with the sequence ids that the
+/// server expects; returns the one behind them. A server that refuses the file in the middle is heard when the client has sent all, which is when
 /// clients listen; one that ends the connection by it, at once.
-async fn send_file(server: &mut Connection, client: &mut Client, shift: u8) -> Result<(), RelayError> {
+async fn send_file(server: &mut Connection, client: &mut Client, tracker: &ReplyTracker) -> Result<u8, RelayError> {
+    let shift = tracker.shift();
+    // The numbers of a compressed client tell nothing.
+    let counts = client.stream.is_compressed();
+    let mut next = tracker.file_sequence();
     let mut continued = false;
     loop {
         let mut over = false;
@@ -108,8 +112,10 @@ async fn send_file(server: &mut Connection, client: &mut Client, shift: u8) -> R
         {
             over = head.header.payload_len == 0 && !continued;
             continued = head.header.payload_len == crate::wire::MAX_PAYLOAD;
-            if shift != 0 {
-                client.inbox.set_sequence(head.header.sequence.wrapping_sub(shift));
+            let sequence = if counts { next } else { head.header.sequence.wrapping_sub(shift) };
+            next = sequence.wrapping_add(1);
+            if sequence != head.header.sequence {
+                client.inbox.set_sequence(sequence);
             }
             client.inbox.pass(head.header);
             if over {
@@ -119,7 +125,7 @@ async fn send_file(server: &mut Connection, client: &mut Client, shift: u8) -> R
         let mut result = server.write(client.inbox.scanned()).await;
         client.inbox.forwarded();
         if result.is_ok() && over {
-            return Ok(());
+            return Ok(next);
         }
         if result.is_ok() {
             tokio::select! {
@@ -135,7 +141,7 @@ async fn send_file(server: &mut Connection, client: &mut Client, shift: u8) -> R
         }
         match result {
             Err(error) if server.inbox.is_empty() => return Err(RelayError::Server { error, forwarded: 1 }),
-            Err(_) => return Ok(()),
+            Err(_) => return Ok(next),
             Ok(()) => {}
         }
     }

@@ -110,7 +110,7 @@ impl Served<'_> {
             }
             if !idle {
                 idle = true;
-                self.client.inbox.release();
+                self.client.release();
                 self.rest();
             }
             if let Some(event) = self.told() {
@@ -129,7 +129,7 @@ impl Served<'_> {
                     Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof && !self.client.is_midway() => {
                         return Ok(Event::Closed);
                     }
-                    Err(error) => return Err(error.into()),
+                    Err(error) => return Err(self.broke(error).await),
                 },
                 () = self.handle.poked() => {}
                 // In a block of its own: select evaluates also what it does not wait for, and a sleep reads the clock.
@@ -183,6 +183,18 @@ impl Served<'_> {
             _ => Bytes::new(),
         };
         self.handle.begin_command(first, statement, self.millis(began));
+    }
+
+    /// The client's connection broke. One that sent what cannot be unpacked is told, in the words of servers.
+    async fn broke(&mut self, error: std::io::Error) -> SessionError {
+        if error.kind() == std::io::ErrorKind::InvalidData && self.client.stream.is_compressed() {
+            self.shared.metrics.protocol_error(ProtocolSide::Client);
+            self.shared.metrics.error(1157, Origin::Proxy);
+            let text = format!("Couldn't uncompress communication packet (pointsman: {error})");
+            let _ = self.client.refuse(&ErrPacket::new(1157, b"08S01", &text), 1).await;
+            return SessionError::Ended("it sent a compressed packet that cannot be unpacked");
+        }
+        error.into()
     }
 
     /// What the client's task was woken for.

@@ -60,6 +60,15 @@ pub struct Record {
     pub error: Option<(u16, Origin)>,
 }
 
+/// Bytes of compressed connections on one side, both directions together.
+#[derive(Debug, Clone)]
+pub struct CompressionBytes {
+    /// As packets.
+    pub plain: IntCounter,
+    /// As they went over the network.
+    pub compressed: IntCounter,
+}
+
 /// All metrics. Shared by reference; each method is an atomic add or a few, and none blocks.
 pub struct Metrics {
     statements: Statements,
@@ -80,6 +89,7 @@ pub struct Metrics {
     retries: Vec<IntCounter>,
     abandoned: IntCounter,
     mismatches: Vec<(&'static str, IntCounter)>,
+    compression: [CompressionBytes; 2],
     shape_hits: IntCounter,
     shape_misses: IntCounter,
     pools: Pools,
@@ -125,6 +135,11 @@ impl Metrics {
             "pointsman_statements_total",
             "Statements and commands, by where they went, why, and what they are.",
             &["target", "server", "reason", "kind"],
+        )?;
+        let compression = make.counters(
+            "pointsman_compression_bytes_total",
+            "Bytes of compressed connections, before compression and as they went over the network.",
+            &["side", "form"],
         )?;
         let causes = make.counters("pointsman_pins_total", "Pins set on sessions, by cause.", &["cause"])?;
         let differing = make.counters(
@@ -196,6 +211,10 @@ impl Metrics {
                 "pointsman_abandoned_statements_total",
                 "Statements that were killed because their client went away.",
             )?)?,
+            compression: ["client", "server"].map(|side| CompressionBytes {
+                plain: compression.with_label_values(&[side, "plain"]),
+                compressed: compression.with_label_values(&[side, "compressed"]),
+            }),
             shape_hits: make
                 .own(IntCounter::new("pointsman_shape_cache_hits_total", "Statements whose shape was known.")?)?,
             shape_misses: make
@@ -262,6 +281,16 @@ impl Metrics {
     /// A peer broke the protocol.
     pub fn protocol_error(&self, side: ProtocolSide) {
         inc(&self.protocol_errors, side as usize);
+    }
+
+    /// What a compressed connection on this side counts into.
+    #[must_use]
+    pub fn compression(&self, side: ProtocolSide) -> CompressionBytes {
+        let [client, server] = &self.compression;
+        match side {
+            ProtocolSide::Client => client.clone(),
+            ProtocolSide::Server => server.clone(),
+        }
     }
 
     /// A session was pinned. A cause that was not given at registration is not counted.

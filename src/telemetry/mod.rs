@@ -16,7 +16,7 @@ pub use labels::{
     TlsReload, TlsVersion, kind_label,
 };
 pub use logs::init;
-pub use metrics::{Metrics, Record};
+pub use metrics::{CompressionBytes, Metrics, Record};
 pub use pools::{PoolSample, PoolStatus};
 pub use throttle::{Throttle, Verdict};
 pub use tls::Tls;

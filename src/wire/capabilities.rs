@@ -124,9 +124,11 @@ flags! {
 }
 
 impl Capabilities {
-    /// What pointsman speaks to clients. Compression is not among it yet; TLS is beside it, where it is offered.
-    /// CACHE_METADATA never will be: the server counts what the clients of its own connections have seen, and connections
-    /// here are shared.
+    /// Compression, of which one is chosen at the login. Each side has its own, so results do not hang on it.
+    pub const COMPRESSION: Self = Self(Self::COMPRESS.0 | Self::ZSTD.0);
+
+    /// What pointsman speaks to clients. Compression and TLS are beside it, where they are offered. CACHE_METADATA never will
+    /// be: the server counts what the clients of its own connections have seen, and connections here are shared.
     pub const OFFERED: Self = Self(
         Self::LONG_PASSWORD.0
             | Self::FOUND_ROWS.0

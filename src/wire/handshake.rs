@@ -145,6 +145,8 @@ pub struct HandshakeResponse {
     pub plugin: Option<String>,
     /// Connection attributes as they came; empty when there are none.
     pub attributes: Vec<u8>,
+    /// The level of zstd; of no matter without [`Capabilities::ZSTD`].
+    pub zstd_level: u8,
 }
 
 impl HandshakeResponse {
@@ -192,7 +194,9 @@ impl HandshakeResponse {
         } else {
             Vec::new()
         };
-        Ok(Self { capabilities, max_packet, collation, user, auth_response, schema, plugin, attributes })
+        let zstd_level =
+            if capabilities.contains(Capabilities::ZSTD) && !reader.is_empty() { reader.u8()? } else { 0 };
+        Ok(Self { capabilities, max_packet, collation, user, auth_response, schema, plugin, attributes, zstd_level })
     }
 
     /// The payload, for a login to a server.
@@ -225,6 +229,9 @@ impl HandshakeResponse {
         if self.capabilities.contains(Capabilities::CONNECT_ATTRS) {
             put_lenenc_bytes(&mut out, &self.attributes);
         }
+        if self.capabilities.contains(Capabilities::ZSTD) {
+            out.put_u8(self.zstd_level);
+        }
         out
     }
 }
@@ -256,7 +263,18 @@ pub fn parse_change_user(
     } else {
         Vec::new()
     };
-    Ok(HandshakeResponse { capabilities, max_packet, collation, user, auth_response, schema, plugin, attributes })
+    let zstd_level = 0;
+    Ok(HandshakeResponse {
+        capabilities,
+        max_packet,
+        collation,
+        user,
+        auth_response,
+        schema,
+        plugin,
+        attributes,
+        zstd_level,
+    })
 }
 
 /// What a server sends while a login goes on.
@@ -361,7 +379,11 @@ mod tests {
             schema: Some(b"shop".to_vec()),
             plugin: Some("caching_sha2_password".into()),
             attributes: b"\x03_os\x05Linux".to_vec(),
+            zstd_level: 0,
         };
+        let zstd =
+            HandshakeResponse { capabilities: login.capabilities | Capabilities::ZSTD, zstd_level: 7, ..login.clone() };
+        assert_eq!(HandshakeResponse::parse(&zstd.encode(), Capabilities::OFFERED | Capabilities::ZSTD), Ok(zstd));
         assert_eq!(HandshakeResponse::parse(&login.encode(), Capabilities::OFFERED), Ok(login.clone()));
         // MariaDB's own capabilities are read only without LONG_PASSWORD, so that one goes when there are any.
         let mariadb = HandshakeResponse { capabilities: Capabilities::OFFERED, ..login };

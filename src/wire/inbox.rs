@@ -186,6 +186,11 @@ impl Inbox {
         self.passing > 0
     }
 
+    /// Takes out all that is here and was not scanned.
+    pub fn take_unread(&mut self) -> BytesMut {
+        self.buf.split_off(self.scanned.min(self.buf.len()))
+    }
+
     /// Gives the buffer's memory back when nothing is in it and it has grown.
     pub fn release(&mut self) {
         if self.grown && self.is_empty() {
@@ -201,6 +206,8 @@ pub struct CommandReader {
     /// Payloads of the packets so far, when there is more than one.
     parts: BytesMut,
     expected: u8,
+    /// Sequence ids are not looked at: the connection is compressed, and checks those of compressed packets.
+    any_sequence: bool,
 }
 
 /// A complete command: one packet as it came, or several put together.
@@ -241,7 +248,7 @@ impl CommandReader {
             else {
                 return Ok(None);
             };
-            if header.sequence != self.expected {
+            if header.sequence != self.expected && !self.any_sequence {
                 return Err(ProtocolError::OutOfOrder { expected: self.expected, got: header.sequence });
             }
             self.expected = self.expected.wrapping_add(1);
@@ -252,7 +259,7 @@ impl CommandReader {
                 continue;
             }
             let next_sequence = std::mem::take(&mut self.expected);
-            if self.parts.is_empty() && next_sequence == 1 {
+            if self.parts.is_empty() && next_sequence == 1 && header.sequence == 0 {
                 return Ok(Some(RawCommand { packet: Some(packet), payload, next_sequence }));
             }
             self.parts.extend_from_slice(&payload);
@@ -262,6 +269,11 @@ impl CommandReader {
                 next_sequence,
             }));
         }
+    }
+
+    /// Looks at no sequence ids from now on.
+    pub fn take_any_sequence(&mut self) {
+        self.any_sequence = true;
     }
 
     /// Whether a command has begun and is not complete.

@@ -137,7 +137,11 @@ pub struct ReplyTracker {
     /// The rows of this result are a procedure's OUT parameters, as the EOF behind their definitions says. The EOF behind the
     /// rows does not say on MySQL (9.7) that the procedure's OK follows, but it does.
     out_parameters: bool,
-    /// Rows do not pass as they are: `rows` or `shift`.
+    /// The sequence id that the next packet from the server should have, where the one that it has tells nothing.
+    natural: Option<u8>,
+    /// The sequence id from which the client's file is numbered, as the server counts.
+    file: u8,
+    /// Rows do not pass as they are: `rows`, `shift` or `natural`.
     edits: bool,
     outcome: Outcome,
 }
@@ -168,6 +172,8 @@ impl ReplyTracker {
             shift: 0,
             cursor: false,
             out_parameters: false,
+            natural: None,
+            file: 0,
             edits: false,
             outcome: Outcome::default(),
         }
@@ -196,6 +202,15 @@ impl ReplyTracker {
         self
     }
 
+    /// Numbers the packets from `first` on instead of believing their sequence ids: for compressed servers, which number
+    /// anew whenever they send off what they have.
+    #[must_use]
+    pub fn with_sequence(mut self, first: u8) -> Self {
+        self.natural = Some(first);
+        self.edits = true;
+        self
+    }
+
     /// The session's status before: of no matter unless the client gets an EOF that the server does not send.
     #[must_use]
     pub fn with_status(mut self, status: Status) -> Self {
@@ -215,8 +230,15 @@ impl ReplyTracker {
         self.begun
     }
 
-    /// Call when the client has sent its file (or refused to): the server's verdict follows.
-    pub fn file_sent(&mut self) {
+    /// The sequence id that the server expects of the first packet of the client's file.
+    #[must_use]
+    pub fn file_sequence(&self) -> u8 {
+        self.file
+    }
+
+    /// Call when the client has sent its file (or refused to): the server's verdict follows, with this sequence id.
+    pub fn file_sent(&mut self, next: u8) {
+        self.natural = self.natural.map(|_| next);
         if self.state == State::File {
             self.state = State::First;
         }
@@ -262,6 +284,7 @@ impl ReplyTracker {
                 } else {
                     self.pass(inbox, header);
                 }
+                self.counted();
                 continue;
             }
             // The hot path: a row.
@@ -274,8 +297,10 @@ impl ReplyTracker {
                     } else {
                         self.continued = header.payload_len == MAX_PAYLOAD;
                         self.leave_out(inbox, header);
+                        self.counted();
                         continue;
                     }
+                    self.counted();
                 }
                 self.outcome.rows = self.outcome.rows.wrapping_add(1);
                 self.continued = header.payload_len == MAX_PAYLOAD;
@@ -291,6 +316,7 @@ impl ReplyTracker {
                 };
                 self.continued = header.payload_len == MAX_PAYLOAD;
                 self.pass(inbox, header);
+                self.counted();
                 continue;
             }
             // A cursor's definitions are followed by the end of the reply, which is then the only EOF.
@@ -317,6 +343,7 @@ impl ReplyTracker {
                 self.outcome.rows = rows.len();
             }
             self.look(inbox, header, head.first, filter)?;
+            self.counted();
         }
     }
 
@@ -331,13 +358,18 @@ impl ReplyTracker {
 
     /// The sequence id that a packet has for the client.
     fn sequence(&self, header: PacketHeader) -> u8 {
-        header.sequence.wrapping_add(self.shift)
+        self.natural.unwrap_or(header.sequence).wrapping_add(self.shift)
+    }
+
+    /// A packet from the server was dealt with.
+    fn counted(&mut self) {
+        self.natural = self.natural.map(|sequence| sequence.wrapping_add(1));
     }
 
     /// Lets a packet pass.
     #[inline]
     fn pass(&self, inbox: &mut Inbox, header: PacketHeader) {
-        if self.shift != 0 {
+        if self.shift != 0 || self.natural.is_some() {
             inbox.set_sequence(self.sequence(header));
         }
         inbox.pass(header);
@@ -345,7 +377,7 @@ impl ReplyTracker {
 
     fn shift_by(&mut self, packets: u8) {
         self.shift = self.shift.wrapping_add(packets);
-        self.edits = self.shift != 0 || self.rows.is_some();
+        self.edits = self.shift != 0 || self.rows.is_some() || self.natural.is_some();
     }
 
     /// Leaves out the next packet, which is here whole.
@@ -413,6 +445,7 @@ impl ReplyTracker {
                 (ReplyKind::Simple, 0xFE) if header.payload_len < 9 => self.eof(inbox, header, first, filter),
                 (ReplyKind::Results, 0xFB) => {
                     self.state = State::File;
+                    self.file = self.natural.unwrap_or(header.sequence).wrapping_add(1);
                     self.pass(inbox, header);
                     Ok(())
                 }

@@ -151,6 +151,7 @@ impl Raw {
             schema: login.schema.clone().map(String::into_bytes),
             plugin: Some(login.plugin.clone()).filter(|plugin| !plugin.is_empty()),
             attributes: Vec::new(),
+            zstd_level: 0,
         };
         self.capabilities = capabilities;
         self.answer(&response.encode()).await;

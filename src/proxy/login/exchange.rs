@@ -28,7 +28,7 @@ impl Exchange<'_> {
         loop {
             match self.client.inbox.take(MAX_LOGIN_PACKET) {
                 Ok(Some((header, packet))) => {
-                    if header.sequence != self.sequence {
+                    if header.sequence != self.sequence && !self.client.stream.is_compressed() {
                         let error = ProtocolError::OutOfOrder { expected: self.sequence, got: header.sequence };
                         return Err(self.malformed(error).await);
                     }

@@ -114,6 +114,7 @@ impl Exchange<'_> {
             account,
             collation: 45,
             capabilities: capabilities & Capabilities::SHAPING,
+            compression: None,
             limit: shared.config.pools.connect_timeout,
         };
         login.connect().await?.quit().await;

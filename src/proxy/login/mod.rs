@@ -22,11 +22,12 @@ use super::users::{Claim, User};
 use crate::accounts::TlsRule;
 use crate::backend::{BackendError, Lease};
 use crate::clock;
-use crate::config::AuthPlugin;
+use crate::config::{AuthPlugin, OfferedCompression};
 use crate::net::tls::Acceptor;
 use crate::session::Session;
-use crate::telemetry::LoginFailure;
+use crate::telemetry::{LoginFailure, ProtocolSide};
 use crate::wire::auth::{CACHING_SHA2, NATIVE, NONCE_LEN, nonce};
+use crate::wire::compression::Compression;
 use crate::wire::handshake::{Greeting, HandshakeResponse, parse_change_user};
 use crate::wire::inbox::RawCommand;
 use crate::wire::{Capabilities, ErrPacket, ProtocolError, Status};
@@ -93,7 +94,7 @@ pub(super) async fn log_in(
         version: shared.config.proxy.server_version.clone().unwrap_or_else(|| upstream.version.clone()),
         thread_id: handle.id,
         nonce,
-        capabilities: shared.common_capabilities(&upstream) | tls,
+        capabilities: shared.common_capabilities(&upstream) | tls | offered_compression(shared, &upstream),
         collation: upstream.collation,
         status: Status::AUTOCOMMIT,
         plugin: plugin.to_owned(),
@@ -110,8 +111,50 @@ pub(super) async fn log_in(
     if shared.tls.as_ref().is_some_and(Acceptor::is_required) && !exchange.client.is_secure() {
         return Err(exchange.insecure().await?);
     }
-    exchange.finish(response, plugin, nonce).await
+    let compression = match chosen_compression(&response) {
+        Ok(compression) => compression,
+        Err(packet) => {
+            exchange.refuse(&packet).await?;
+            return Err(LoginError::Failed(LoginFailure::Unsupported, "no such level of compression"));
+        }
+    };
+    let logged_in = exchange.finish(response, plugin, nonce).await?;
+    if let Some(method) = compression {
+        client.compress(method, shared.metrics.compression(ProtocolSide::Client));
+    }
+    Ok(logged_in)
 }
+
+/// The methods that a client is offered: what `proxy.compression` says, of what the primary has as well, so that a client
+/// sees no more of a server than there is.
+fn offered_compression(shared: &Shared, primary: &Greeting) -> Capabilities {
+    let allowed = match shared.config.proxy.compression {
+        OfferedCompression::Any => Capabilities::COMPRESSION,
+        OfferedCompression::Zlib => Capabilities::COMPRESS,
+        OfferedCompression::Zstd => Capabilities::ZSTD,
+        OfferedCompression::Off => Capabilities::default(),
+    };
+    allowed & primary.capabilities
+}
+
+/// The method that a client asks for; of both it is zlib, as with servers.
+fn chosen_compression(response: &HandshakeResponse) -> Result<Option<Compression>, ErrPacket> {
+    if response.capabilities.contains(Capabilities::COMPRESS) {
+        return Ok(Some(Compression::Zlib(ZLIB_LEVEL)));
+    }
+    if !response.capabilities.contains(Capabilities::ZSTD) {
+        return Ok(None);
+    }
+    match response.zstd_level {
+        level @ 1..=22 => Ok(Some(Compression::Zstd(i32::from(level)))),
+        level => {
+            Err(ErrPacket::new(3923, b"HY000", &format!("Invalid compression level {level} (pointsman: 1 to 22).")))
+        }
+    }
+}
+
+/// What servers use towards their clients.
+const ZLIB_LEVEL: u32 = 6;
 
 /// COM_CHANGE_USER: logs in anew on the same connection. On failure the connection ends, as servers do it.
 pub(super) async fn change_user(

@@ -119,7 +119,7 @@ fn local_infile_waits_for_the_client() {
     inbox.received();
     assert_eq!(tracker.walk(&mut inbox, &TrackFilter::default()), Ok(Progress::WantsFile));
     inbox.forwarded();
-    tracker.file_sent();
+    tracker.file_sent(4);
     inbox.space(100).extend_from_slice(&packets(&[b"\x00\x03\x00\x02\x00\x00\x00"]));
     assert_eq!(tracker.walk(&mut inbox, &TrackFilter::default()), Ok(Progress::Done));
     assert_eq!(tracker.outcome().affected_rows, 3);
