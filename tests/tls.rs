@@ -528,6 +528,7 @@ impl Encrypted {
             schema: None,
             plugin: Some(NATIVE.to_owned()),
             attributes: Vec::new(),
+            zstd_level: 0,
         };
         self.send(2, &response.encode()).await;
         let answer = self.read().await;

@@ -59,6 +59,12 @@ impl Stream {
         self.compressed.is_some()
     }
 
+    /// Where it is compressed: the sequence id that the peer expects of the first packet of an answer.
+    #[must_use]
+    pub fn next_sequence(&self) -> Option<u8> {
+        self.compressed.as_ref().map(|compressed| compressed.next_sequence())
+    }
+
     /// Gives back the memory that is of use only while something is said.
     pub fn release(&mut self) {
         if let Some(compressed) = &mut self.compressed {

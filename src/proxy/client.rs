@@ -71,7 +71,10 @@ impl Client {
 
     /// The next command, when it is here whole.
     pub(super) fn next_command(&mut self) -> Result<Option<RawCommand>, ProtocolError> {
-        let command = self.reader.next(&mut self.inbox, self.max_packet)?;
+        let mut command = self.reader.next(&mut self.inbox, self.max_packet)?;
+        if let (Some(command), Some(next)) = (&mut command, self.stream.next_sequence()) {
+            command.next_sequence = next;
+        }
         if let Some(command) = &command {
             self.bytes_in = self.bytes_in.wrapping_add(command.payload.len() as u64).wrapping_add(4);
         }

@@ -501,7 +501,7 @@ impl Run<'_> {
         let Some(kind) = job.reply else { return Ok(Outcome::default()) };
         let mut tracker = ReplyTracker::new(kind, lease.capabilities, self.client.capabilities);
         tracker = tracker.with_status(self.session.status()).with_cursor(job.cursor);
-        if lease.stream.is_compressed() {
+        if lease.stream.is_compressed() || self.client.stream.is_compressed() {
             tracker = tracker.with_sequence(command.next_sequence);
         }
         if let Request::Prepare(id) = job.request {

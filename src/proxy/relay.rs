@@ -46,7 +46,7 @@ pub(super) async fn relay(
             Progress::Done => return Ok(tracker.into_outcome()),
             Progress::WantsFile => {
                 let next = send_file(server, client, &tracker).await?;
-                tracker.file_sent(next);
+                tracker.file_sent(client.stream.next_sequence().unwrap_or(next));
                 if !server.inbox.is_empty() {
                     continue;
                 }

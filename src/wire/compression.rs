@@ -113,6 +113,12 @@ impl Codec {
         self.body.is_none()
     }
 
+    /// The sequence id of the next compressed packet, by which servers number the packets of their answers as well.
+    #[must_use]
+    pub fn next_sequence(&self) -> u8 {
+        self.next
+    }
+
     /// Gives the memory of both methods back: some 300 KiB for zlib. It is made anew when it is needed.
     pub fn release(&mut self) {
         self.deflate = Deflate::None;
@@ -306,10 +312,7 @@ impl Inflate {
         match self {
             Self::Zlib(state) => {
                 let (taken, made) = (state.total_in(), state.total_out());
-                let status = match state.decompress(input, output, FlushDecompress::None) {
-                    Ok(status) => status,
-                    Err(_) => return Err(LIES),
-                };
+                let Ok(status) = state.decompress(input, output, FlushDecompress::None) else { return Err(LIES) };
                 let since = |now: u64, then: u64| usize::try_from(now.saturating_sub(then)).unwrap_or(usize::MAX);
                 Ok((since(state.total_in(), taken), since(state.total_out(), made), status == Status::StreamEnd))
             }

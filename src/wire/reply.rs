@@ -445,7 +445,7 @@ impl ReplyTracker {
                 (ReplyKind::Simple, 0xFE) if header.payload_len < 9 => self.eof(inbox, header, first, filter),
                 (ReplyKind::Results, 0xFB) => {
                     self.state = State::File;
-                    self.file = self.natural.unwrap_or(header.sequence).wrapping_add(1);
+                    self.file = header.sequence.wrapping_add(1);
                     self.pass(inbox, header);
                     Ok(())
                 }
