@@ -98,12 +98,13 @@ impl Login {
             let offered = greeting.capabilities;
             return Err(BackendError::Incapable { server: self.name.clone(), lacks, offered });
         }
-        // Boxed: a handshake needs some KiB, and only for its time.
-        let capabilities = Box::pin(self.secure(&mut phase, &greeting, capabilities)).await?;
         // A server that does not offer it is used without: MariaDB has no zstd, and any server may be told to have none.
         let compression = self.compression.as_ref().filter(|(method, _)| greeting.capabilities.contains(bit(*method)));
         let (asked, level) = compression.map_or_else(Default::default, |(method, _)| (bit(*method), level(*method)));
-        let login = (capabilities | asked, level);
+        // Boxed: a handshake needs some KiB, and only for its time. Under TLS MySQL believes the capabilities of the SSL
+        // request alone, and would go on without compression (9.7).
+        let agreed = Box::pin(self.secure(&mut phase, &greeting, capabilities | asked)).await?;
+        let (capabilities, login) = (agreed.without(asked), (agreed, level));
         authenticate(&mut phase, &greeting, &self.account, login, self.collation).await.map_err(
             |error| match error {
                 AuthError::Phase(error) => self.failed(error),

@@ -237,10 +237,11 @@ impl Codec {
             Peer::Client => plain.len(),
             Peer::Server => self.command(plain),
         };
-        let piece = plain.get(..most.min(PIECE)).unwrap_or_default();
-        if self.peer == Peer::Server {
-            self.walk(piece);
-        }
+        let most = match self.peer {
+            Peer::Client => most.min(PIECE),
+            Peer::Server => self.walk(plain, most.min(PIECE)),
+        };
+        let piece = plain.get(..most).unwrap_or_default();
         let sequence = self.next;
         self.next = sequence.wrapping_add(1);
         let start = packed.len();
@@ -278,16 +279,21 @@ impl Codec {
         plain.len()
     }
 
-    /// Takes note of the packets of which `piece` is written.
-    fn walk(&mut self, piece: &[u8]) {
+    /// Takes note of the packets in the first `most` bytes of `plain`; returns how many of these are to be written: fewer
+    /// when a header would be cut, which could not be read then.
+    fn walk(&mut self, plain: &[u8], most: usize) -> usize {
         let mut at = self.left;
-        while let Some([a, b, c, sequence]) = piece.get(at..).and_then(|rest| rest.first_chunk::<HEADER_LEN>()).copied()
+        while at.saturating_add(HEADER_LEN) <= most
+            && let Some([a, b, c, sequence]) =
+                plain.get(at..).and_then(|rest| rest.first_chunk::<HEADER_LEN>()).copied()
         {
             self.last = Some(sequence);
             let payload = usize::from(a) | usize::from(b) << 8 | usize::from(c) << 16;
             at = at.saturating_add(HEADER_LEN).saturating_add(payload);
         }
-        self.left = at.saturating_sub(piece.len());
+        let end = if at > 0 { at.min(most) } else { most };
+        self.left = at.saturating_sub(end);
+        end
     }
 }
 

@@ -200,3 +200,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_file_of_small_packets_is_one_numbering_wherever_its_pieces_end() {
+    // Headers stand at every place around the end of a piece.
+    for len in 4090..4100 {
+        let mut near = Codec::new(Peer::Server, Compression::Zlib(6));
+        let mut file = BytesMut::new();
+        for at in 2..400_u32 {
+            put_packet(&mut file, (at % 256) as u8, &vec![0; len]);
+        }
+        near.next = 2;
+        let packed = headers(&pack_all(&mut near, &file));
+        assert_eq!(
+            packed.iter().map(|header| header.0).collect::<Vec<_>>(),
+            (2..).take(packed.len()).collect::<Vec<u8>>()
+        );
+    }
+}
