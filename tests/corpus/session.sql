@@ -351,7 +351,7 @@ SELECT @@session_track_schema
 SELECT 1, 'x' FROM people LIMIT 1
 SET session_track_state_change = 1
 SET session_track_state_change = 0
-SELECT @@session_track_state_change
+[gap=session-track-values@mysql] SELECT @@session_track_state_change
 SELECT 1, 'x' FROM people LIMIT 1
 SET session_track_gtids = 'OWN_GTID'
 SET session_track_gtids = 'OFF'
@@ -359,7 +359,7 @@ SELECT @@session_track_gtids
 SELECT 1, 'x' FROM people LIMIT 1
 
 == settings 13
-SET session_track_transaction_info = 'STATE'
+[gap=unasked-session-state@mysql] SET session_track_transaction_info = 'STATE'
 SET session_track_transaction_info = 'CHARACTERISTICS'
 SET session_track_transaction_info = 'OFF'
 SELECT @@session_track_transaction_info
@@ -886,7 +886,7 @@ SELECT 1/3
 SET big_tables = 1
 SELECT city, COUNT(*) FROM people GROUP BY city ORDER BY city
 !reset
-SELECT @@sql_mode, @@div_precision_increment, @a, @@autocommit, @@character_set_client
+[gap=user-variable-types@mysql] SELECT @@sql_mode, @@div_precision_increment, @a, @@autocommit, @@character_set_client
 
 == transactions
 CREATE TABLE t (id INT PRIMARY KEY, v INT)
@@ -1026,7 +1026,7 @@ BEGIN
 SELECT * FROM t
 COMMIT
 LOCK TABLES nowhere READ
-UNLOCK TABLES
+[gap=unasked-session-state@mysql] UNLOCK TABLES
 FLUSH TABLES t WITH READ LOCK
 UNLOCK TABLES
 FLUSH TABLES WITH READ LOCK
