@@ -140,9 +140,11 @@ fn read_tap(line: &str, verdicts: &mut Verdicts) {
 
 /// What PHP's run-tests.php prints.
 fn read_phpt(line: &str, verdicts: &mut Verdicts) {
+    // What it is at stands before, and is written over.
+    let line = line.rsplit('\r').next().unwrap_or(line);
     let Some((word, rest)) = line.split_once(' ') else { return };
     let Some((_, file)) = rest.rsplit_once('[') else { return };
-    let file = file.trim_end_matches(']').to_owned();
+    let file = file.trim_end().trim_end_matches(']').to_owned();
     match word {
         "PASS" => _ = verdicts.tests.insert(file, true),
         "FAIL" | "LEAK" | "BORK" => _ = verdicts.tests.insert(file, false),
@@ -190,7 +192,7 @@ fn run_dbd(suite: &mut Suite, address: SocketAddr) -> Command {
 
 fn run_php(suite: &mut Suite, address: SocketAddr) -> Command {
     let mut run = command("php");
-    run.args(["run-tests.php", "-q", "-p", "/usr/bin/php", "--set-timeout", "60", suite.labels]);
+    run.args(["run-tests.php", "-q", "-p", "/usr/bin/php", "--no-color", "--set-timeout", "60", suite.labels]);
     run.args(["-d", "mysqli.allow_local_infile=1"]);
     let (host, port) = (address.ip().to_string(), address.port().to_string());
     run.env("MYSQL_TEST_HOST", &host).env("MYSQL_TEST_PORT", &port).env("MYSQL_TEST_DB", "test");
