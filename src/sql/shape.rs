@@ -183,7 +183,7 @@ impl Effects {
     pub const OPAQUE: Self = Self(1 << 24);
     /// IS_USED_LOCK, IS_FREE_LOCK and others that describe one server or one connection.
     pub const SERVER_BOUND: Self = Self(1 << 25);
-    /// SHOW [FULL] PROCESSLIST, and nothing else.
+    /// `SHOW [FULL] PROCESSLIST`, and nothing else.
     pub const LISTS_PROCESSES: Self = Self(1 << 26);
     /// With FULL: statements are shown whole.
     pub const LISTS_WHOLE: Self = Self(1 << 27);
