@@ -458,9 +458,11 @@ async fn a_late_kill_hits_nobody_else(flavor: Flavor) {
     });
     let mut kills = 0;
     let began = tokio::time::Instant::now();
-    while began.elapsed() < Duration::from_secs(4) {
+    while began.elapsed() < Duration::from_secs(6) {
         killer.query_drop(format!("KILL QUERY {id}")).await.unwrap();
         kills += 1;
+        // A client whose statement was killed keeps its connection for the next: without a pause the bystander starves.
+        tokio::time::sleep(Duration::from_millis(kills % 8)).await;
     }
     over.store(true, std::sync::atomic::Ordering::Relaxed);
     let (killed, ran) = (victims.await.unwrap(), bystanders.await.unwrap());
