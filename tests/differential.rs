@@ -21,6 +21,7 @@ use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, OptsBuilder, QueryResult, Statement, Value};
 use pointsman::app::RunningProxy;
 use pointsman::sandbox::{APP, Sandbox};
+use support::random::Random;
 
 /// Sessions at once; the pools have as many connections, so that all of them can be pinned.
 const SESSIONS: usize = 3;
@@ -45,26 +46,6 @@ struct Step {
 }
 
 // --- the grammar ---
-
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        usize::try_from(self.next() % n as u64).unwrap()
-    }
-
-    fn of<'a>(&mut self, list: &[&'a str]) -> &'a str {
-        list[self.below(list.len())]
-    }
-}
 
 /// Reads that a replica may answer; many of them show a piece of session state.
 const READS: &[&str] = &[
@@ -277,7 +258,7 @@ const PREPARED: &[&str] = &[
 ];
 
 fn walk(seed: u64) -> Vec<Step> {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let length = 30 + random.below(170);
     let mut prepared = [[false; 4]; SESSIONS];
     // Some seeds have more of one thing, so that rare combinations meet.

@@ -5,27 +5,7 @@ use pointsman::cluster::Flavor;
 
 use crate::corpus::{Act, Answer, Entry, Execute, Section, Value, value};
 use crate::masks::Mask;
-
-/// A generator that depends on its seed alone.
-pub struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        usize::try_from(self.next() % n as u64).unwrap()
-    }
-
-    fn of<'a>(&mut self, list: &[&'a str]) -> &'a str {
-        list[self.below(list.len())]
-    }
-}
+use crate::support::random::Random;
 
 const TABLES: &[(&str, &[&str])] = &[
     ("numbers", &["id", "t", "tu", "s", "m", "i", "iu", "b", "bu", "f", "d", "n", "nz", "bt", "bo", "zf"]),
@@ -288,7 +268,7 @@ fn command(random: &mut Random, entries: &mut Vec<Entry>) {
 pub fn sections(seed: u64, count: usize) -> Vec<Section> {
     (0..count)
         .map(|number| {
-            let mut random = Random(seed.wrapping_mul(1_000_003).wrapping_add(number as u64));
+            let mut random = Random::new(seed.wrapping_mul(1_000_003).wrapping_add(number as u64));
             let mut entries = vec![Entry::sql("CREATE TABLE made (a INT, b VARCHAR(50))")];
             while entries.len() < 30 {
                 match random.below(6) {
