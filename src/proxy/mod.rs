@@ -1,16 +1,20 @@
 //! The side that clients see: listener, login, the session loop, the relay of replies. Moves bytes and waits; what a
 //! statement is and where it goes is decided by the pure layers.
 //!
-//! Read `run` first, then `execute` and `relay`.
+//! Read `run` first, then `execute`, `attempt`, `exchange` and `relay`.
 
+mod attempt;
 mod binlog;
 mod client;
 mod clients;
 mod discovered;
 mod error;
+mod exchange;
 mod execute;
 mod grants;
 mod kill;
+mod labels;
+mod leases;
 mod listener;
 mod login;
 mod processes;

@@ -9,8 +9,10 @@ use bytes::Bytes;
 use super::client::Client;
 use super::clients::{ClientHandle, Poke};
 use super::error::SessionError;
-use super::execute::{Leases, Run, command_label};
+use super::execute::Run;
 use super::kill::{Killed, kill};
+use super::labels::command_label;
+use super::leases::Leases;
 use super::login::{LoggedIn, LoginError, UserGuard, change_user, refuse_protocol};
 use super::shared::Shared;
 use crate::clock;
@@ -280,14 +282,7 @@ impl Served<'_> {
             Plan::Run(job) => {
                 // Servers end the connection behind a binary log, however it ended.
                 let last = job.reply == Some(ReplyKind::Binlog);
-                let mut run = Run {
-                    shared: self.shared,
-                    client: self.client,
-                    handle: self.handle,
-                    session: &mut self.session,
-                    leases: &mut self.leases,
-                };
-                self.ended = run.run(*job, &command, began).await?;
+                self.ended = self.runs().run(*job, &command, began).await?;
                 return Ok(!last);
             }
             Plan::Answer(Answer::Ok(warnings)) => {
@@ -325,14 +320,7 @@ impl Served<'_> {
                 error = refused;
             }
             Plan::KillValue { job, query } => {
-                let mut run = Run {
-                    shared: self.shared,
-                    client: self.client,
-                    handle: self.handle,
-                    session: &mut self.session,
-                    leases: &mut self.leases,
-                };
-                let (goes_on, refused) = match Box::pin(run.evaluate(&job)).await {
+                let (goes_on, refused) = match Box::pin(self.runs().evaluate(&job)).await {
                     Ok(id) => self.kill(&KillTarget { whom: KillWhom::Id(id), query }, sequence).await?,
                     Err(packet) => {
                         self.client.refuse(&packet, sequence).await?;
@@ -349,6 +337,17 @@ impl Served<'_> {
         self.ended = clock::now();
         self.answered(&command, began, error);
         Ok(true)
+    }
+
+    /// What running a job needs.
+    fn runs(&mut self) -> Run<'_> {
+        Run {
+            shared: self.shared,
+            client: self.client,
+            handle: self.handle,
+            session: &mut self.session,
+            leases: &mut self.leases,
+        }
     }
 
     /// KILL. False: it was the client's own connection. With the error that it got.

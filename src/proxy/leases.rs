@@ -1,0 +1,86 @@
+//! What a session holds of servers, and how it gives it back.
+
+use std::sync::Arc;
+
+use super::users::User;
+use crate::backend::{Lease, Pool, PoolKey, ServerPools};
+use crate::cluster::ServerId;
+use crate::session::{Session, Slot};
+use crate::wire::Capabilities;
+
+/// What a session holds of servers: at most one connection to the primary and one to a replica.
+pub(super) struct Leases {
+    primary: Option<Lease>,
+    replica: Option<Lease>,
+    /// The pools of this session's account and form, by server, so that a statement needs no look-up.
+    pools: Vec<(ServerId, bool, Pool)>,
+    pub(super) user: Arc<User>,
+    pub(super) collation: u16,
+    pub(super) capabilities: Capabilities,
+}
+
+impl Leases {
+    pub(super) fn new(user: Arc<User>, collation: u16, capabilities: Capabilities) -> Self {
+        let capabilities = capabilities & Capabilities::SHAPING;
+        Self { primary: None, replica: None, pools: Vec::new(), user, collation, capabilities }
+    }
+
+    pub(super) fn slot(&mut self, slot: Slot) -> &mut Option<Lease> {
+        match slot {
+            Slot::Primary => &mut self.primary,
+            Slot::Replica => &mut self.replica,
+        }
+    }
+
+    /// Gives back what the session does not keep.
+    pub(super) fn give_back(&mut self, session: &mut Session) {
+        for slot in [Slot::Primary, Slot::Replica] {
+            self.give_back_one(slot, session);
+        }
+    }
+
+    pub(super) fn give_back_one(&mut self, slot: Slot, session: &mut Session) {
+        if !session.keeps(slot) {
+            if let Some(mut lease) = self.slot(slot).take() {
+                lease.bound = session.must_cleanse(slot);
+            }
+            session.let_go(slot);
+        }
+    }
+
+    /// The session ends, or is reset: what it left on its connections goes before they go back.
+    pub(super) async fn end(&mut self, session: &Session) {
+        for slot in [Slot::Primary, Slot::Replica] {
+            let Some(lease) = self.slot(slot).take() else { continue };
+            if session.must_cleanse(slot) {
+                lease.cleanse().await;
+            }
+        }
+    }
+
+    pub(super) fn pool(&mut self, server: &Arc<ServerPools>, schema: bool) -> Pool {
+        let known = self.pools.iter().find(|(id, with, _)| *id == server.id() && *with == schema);
+        if let Some((_, _, pool)) = known {
+            return pool.clone();
+        }
+        let key = PoolKey {
+            user: self.user.account.user.clone(),
+            account: self.user.account.id,
+            collation: self.collation,
+            capabilities: self.capabilities,
+            schema,
+        };
+        let pool = server.pool(&key, &self.user.account);
+        self.pools.push((server.id(), schema, pool.clone()));
+        pool
+    }
+}
+
+impl Drop for Leases {
+    /// Leases are left only when the session was cut short, by a panic or in a hurry: what it left on them is not known.
+    fn drop(&mut self) {
+        for lease in [self.primary.take(), self.replica.take()].into_iter().flatten() {
+            lease.discard();
+        }
+    }
+}
