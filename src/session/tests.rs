@@ -11,7 +11,8 @@ use crate::cluster::{Cluster, Health, Lag, Replication, Server, ServerId, Server
 use crate::config::{Consistency, Fallback};
 use crate::routing::Policy;
 use crate::wire::command::code;
-use crate::wire::{Outcome, SessionTrack};
+use crate::wire::inbox::RawCommand;
+use crate::wire::{ErrPacket, Outcome, SessionTrack};
 
 struct World {
     classifier: Classifier,

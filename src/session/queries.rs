@@ -1,0 +1,177 @@
+//! What is to be done for a statement's text: how it is classified, where it goes, and what is sent in its place.
+
+use bytes::Bytes;
+
+use super::on_replica::OnReplica;
+use super::previous::{About, Last};
+use super::{Environment, Found, Job, PinCause, Plan, Request, Session, Slot, settings};
+use crate::routing::{Route, RouteReason, Target, decide};
+use crate::sql::{Classified, Detail, Effects, KillWhom, StatementKind, user_variables, with_connection_id};
+use crate::wire::command::query_head;
+use crate::wire::inbox::{KEPT, RawCommand};
+use crate::wire::{ErrPacket, ReplyKind, Status};
+
+impl Session {
+    pub(super) fn classify(&mut self, text: &[u8], environment: &Environment<'_>) -> Classified {
+        let classified = environment.classifier.classify(text, self.context, &mut self.scratch);
+        if self.scratch.capacity() > KEPT {
+            self.scratch = Vec::new();
+        }
+        classified
+    }
+
+    pub(super) fn plan_query(&mut self, raw: &RawCommand, text: &[u8], environment: &Environment<'_>) -> Plan {
+        let classified = self.classify(text, environment);
+        if classified.shape.kind == StatementKind::Kill {
+            return self.plan_kill(classified, environment);
+        }
+        if classified.shape.effects.contains(Effects::ASKS_DIAGNOSTICS | Effects::ASSIGNS_USER_VARIABLE)
+            && self.diagnosed.len() < settings::MAX_VARIABLES
+        {
+            self.diagnosed.extend(user_variables(text, self.context));
+        }
+        let head = raw.payload.get(..raw.payload.len().saturating_sub(text.len())).unwrap_or_default();
+        let own = self.with_own_id(head, text, &classified);
+        let mut plan = self.plan_statement(classified, Request::Forward, ReplyKind::Results, environment);
+        if let Plan::Run(job) = &mut plan {
+            job.text = own;
+        }
+        plan
+    }
+
+    /// The command to send for a statement that asks for the connection's id: with the one that the client knows. `head`:
+    /// what stands before the text. None: as it came.
+    pub(super) fn with_own_id(&self, head: &[u8], text: &[u8], classified: &Classified) -> Option<Bytes> {
+        if !classified.shape.effects.contains(Effects::ASKS_CONNECTION_ID) {
+            return None;
+        }
+        // It chose another id itself, as mysqlbinlog does.
+        if self.pins.holds(PinCause::SessionVariable, b"pseudo_thread_id") {
+            return None;
+        }
+        let mariadb = self.base.as_ref()?.mariadb;
+        let text = with_connection_id(text, self.context, &classified.shape, self.id, mariadb)?;
+        Some([head, &*text].concat().into())
+    }
+
+    /// KILL: of what the proxy gave out, the proxy's; a query id is the server's.
+    pub(super) fn plan_kill(&mut self, classified: Classified, environment: &Environment<'_>) -> Plan {
+        let Detail::Kill(target) = &classified.detail else {
+            return self.plan_statement(classified, Request::Forward, ReplyKind::Results, environment);
+        };
+        match &target.whom {
+            KillWhom::Id(_) => Plan::Kill(target.clone()),
+            KillWhom::User(..) if self.base.as_ref().is_some_and(|base| base.mariadb) => Plan::Kill(target.clone()),
+            // MySQL does not know KILL USER, and says so.
+            KillWhom::User(..) | KillWhom::ServerQuery => {
+                self.plan_statement(classified, Request::Forward, ReplyKind::Results, environment)
+            }
+            KillWhom::Expression(text) => {
+                let query = target.query;
+                let asks = format!("SELECT CAST(({text}) AS UNSIGNED)");
+                let asked = self.classify(asks.as_bytes(), environment);
+                let head = query_head(self.capabilities);
+                let own = self.with_own_id(head, asks.as_bytes(), &asked);
+                let plan = self.plan_statement(classified, Request::Forward, ReplyKind::Results, environment);
+                let Plan::Run(mut job) = plan else { return plan };
+                job.text = own.or_else(|| Some([head, asks.as_bytes()].concat().into()));
+                Plan::KillValue { job, query }
+            }
+        }
+    }
+
+    /// Routes a statement of either protocol.
+    pub(super) fn plan_statement(
+        &mut self,
+        classified: Classified,
+        request: Request,
+        reply: ReplyKind,
+        environment: &Environment<'_>,
+    ) -> Plan {
+        let effects = classified.shape.effects;
+        if self.pinned == Some(Slot::Replica) {
+            match self.on_replica(&classified) {
+                OnReplica::Stays => {}
+                OnReplica::Leaves => self.leave_replica(),
+                OnReplica::Write => {
+                    self.last = Last { lost: true, ..Last::default() };
+                    let stop = if self.is_mariadb() { "" } else { "." };
+                    let text = format!("Cannot execute statement in a READ ONLY transaction{stop}");
+                    return Plan::Refuse(ErrPacket::new(1792, b"25006", &text));
+                }
+                OnReplica::Refused => {
+                    self.last = Last { lost: true, ..Last::default() };
+                    return Plan::Refuse(ErrPacket::new(
+                        1792,
+                        b"25006",
+                        "pointsman: this cannot run in a READ ONLY transaction on a replica; begin the transaction with \
+                         the hint /* pointsman: primary */",
+                    ));
+                }
+            }
+        }
+        let pinned = !self.pins.is_empty();
+        let mut route = decide(&classified, self.view(environment), environment.around);
+        let mut about = About::default();
+        if !matches!(request, Request::Prepare(_)) {
+            about = match self.about_previous(&classified) {
+                Some(about) => about,
+                None => {
+                    // As if it had been answered: the next question is about this one.
+                    self.last = Last { result: true, ..Last::default() };
+                    self.found = Found::Rows(1);
+                    return Plan::Refuse(ErrPacket::new(
+                        1105,
+                        b"HY000",
+                        "pointsman: the connection that ran the previous statement was needed by others and was given \
+                         back, so its warnings and row counts can no longer be asked; ask at once, or in a transaction",
+                    ));
+                }
+            };
+            if about.held.is_some() {
+                route = Route::new(Target::Pinned, RouteReason::PreviousStatement);
+            }
+        }
+        if !pinned && self.unclean && effects.contains(Effects::READS_USER_VARIABLE) && about.held.is_none() {
+            route = Route::new(Target::Primary, RouteReason::PreviousStatement);
+        }
+        if !pinned && effects.contains(Effects::ASKS_LAST_INSERT_ID) && about.held != Some(Slot::Primary) {
+            route = Route::new(Target::Primary, RouteReason::PreviousStatement);
+            about.held = None;
+        }
+        if route.target == Target::Refuse {
+            return Plan::Refuse(ErrPacket::new(
+                1105,
+                b"HY000",
+                &format!(
+                    "pointsman: no replica can answer this read ({}), and the configuration says fallback = \"refuse\": {}",
+                    route.reason.as_str(),
+                    route.reason.explain()
+                ),
+            ));
+        }
+        let repeatable = !pinned
+            && classified.shape.cause.is_none()
+            && self.status.contains(Status::AUTOCOMMIT)
+            && !matches!(request, Request::Statement(_))
+            && classified.shape.kind != StatementKind::Multi;
+        let lists = effects.contains(Effects::LISTS_PROCESSES)
+            && classified.shape.kind == StatementKind::Show
+            && !matches!(request, Request::Prepare(_));
+        let processes = lists.then(|| effects.contains(Effects::LISTS_WHOLE));
+        Plan::Run(Box::new(Job {
+            route,
+            request,
+            reply: Some(reply),
+            classified: Some(classified),
+            repeatable,
+            last_insert_id: about.last_insert_id,
+            replay: about.replay,
+            cursor: false,
+            text: None,
+            processes,
+            held: about.held,
+            replication: false,
+        }))
+    }
+}

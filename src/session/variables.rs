@@ -1,0 +1,189 @@
+//! What a reply did to the settings: what the server reports, and what a SET's text says where it reports nothing.
+
+use std::sync::Arc;
+
+use super::plan::Job;
+use super::{PinCause, Session};
+use crate::sql::{Assignment, Detail, Effects, PrimaryCause, Scope, StatementKind, Value};
+use crate::wire::{Outcome, TrackFilter};
+
+/// Variables that belong to one connection and must not reach another session, nor be replayed on another server.
+const UNSHARED: [&str; 20] = [
+    "sql_log_bin",
+    "sql_log_off",
+    "insert_id",
+    "last_insert_id",
+    "identity",
+    "timestamp",
+    "rand_seed1",
+    "rand_seed2",
+    "pseudo_thread_id",
+    "pseudo_slave_mode",
+    "pseudo_replica_mode",
+    "gtid_next",
+    "gtid_domain_id",
+    "gtid_seq_no",
+    "server_id",
+    "skip_replication",
+    "wsrep_on",
+    "binlog_format",
+    "sql_big_tables",
+    "debug",
+];
+
+impl Session {
+    /// Settings that the reply changed. True: the change of state that the server reported is fully explained.
+    pub(super) fn settings_after(&mut self, job: &Job, outcome: &Outcome) -> bool {
+        let before = Arc::as_ptr(&self.settings);
+        if !self.settings.absorb(&outcome.track) {
+            self.pins.set(PinCause::UnknownState, true);
+        }
+        let mut explained = outcome.track.schema.is_some() || !outcome.track.variables.is_empty();
+        if let Some(classified) = &job.classified {
+            match &classified.detail {
+                Detail::Set(assignments) if outcome.error.is_none() => {
+                    // A server skips an executable comment that is not for its version.
+                    let sure = classified.shape.cause != Some(PrimaryCause::ExecutableComment);
+                    explained = match assignments {
+                        Some(assignments) => self.assigned(assignments, outcome, sure),
+                        None => false,
+                    };
+                }
+                Detail::Use(schema) if outcome.error.is_none() && outcome.track.schema.is_none() => {
+                    Arc::make_mut(&mut self.settings).schema = Some(schema.as_slice().into());
+                    explained = true;
+                }
+                Detail::None
+                | Detail::Set(_)
+                | Detail::Use(_)
+                | Detail::Kill(_)
+                | Detail::Names(_)
+                | Detail::Name(_) => {}
+            }
+            // A procedure, or several statements in one: what else they set is not known.
+            if classified.shape.effects.contains(Effects::OPAQUE) {
+                explained = false;
+            }
+            // Their state is known by name.
+            let known =
+                Effects::CREATES_TEMPORARY | Effects::DROPS_TEMPORARY | Effects::PREPARES | Effects::DEALLOCATES;
+            explained |=
+                classified.shape.effects.intersects(known) && !classified.shape.effects.contains(Effects::OPAQUE);
+            // Nothing else was to change with these.
+            explained |= matches!(
+                classified.shape.kind,
+                StatementKind::Begin { .. } | StatementKind::Commit | StatementKind::Rollback
+            );
+        } else if outcome.track.schema.is_some() {
+            explained = true;
+        }
+        if before != Arc::as_ptr(&self.settings) || !outcome.track.is_empty() {
+            self.reread();
+        }
+        explained
+    }
+
+    /// The assignments of a SET that succeeded. False: not all of them can be carried to another connection.
+    /// `sure`: they were executed, whatever was reported.
+    fn assigned(&mut self, assignments: &[Assignment], outcome: &Outcome, sure: bool) -> bool {
+        let mut explained = true;
+        let reported = |name: &str| outcome.track.variables.iter().any(|(reported, _)| &**reported == name);
+        for Assignment { scope, name, value } in assignments {
+            match (scope, value) {
+                (Scope::Global, _) => {}
+                (Scope::NextTransaction, _) => self.pins.set(PinCause::NextTransaction, true),
+                // Its bytes mean the same under every character set and SQL mode.
+                (Scope::User, Value::Literal(literal)) if sure && literal.is_ascii() && !literal.contains('\\') => {
+                    let settings = Arc::make_mut(&mut self.settings);
+                    if settings.user_variables.len() >= super::settings::MAX_VARIABLES {
+                        self.pins.set(PinCause::UserVariable, true);
+                    } else {
+                        settings.user_variables.insert(name.clone(), literal.clone());
+                    }
+                }
+                (Scope::User, _) => self.pins.set(PinCause::UserVariable, true),
+                (Scope::Session, value) if UNSHARED.contains(&&**name) => {
+                    let back = matches!(value, Value::Default)
+                        || matches!(value, Value::Literal(literal) if &**name == "sql_log_bin" && matches!(&**literal, "1" | "ON" | "on"));
+                    if back {
+                        self.pins.release(PinCause::SessionVariable, name.as_bytes());
+                    } else {
+                        self.pins.take(PinCause::SessionVariable, Some(name.as_bytes()));
+                    }
+                    Arc::make_mut(&mut self.settings).variables.remove(name);
+                }
+                (Scope::Session, value) if name.starts_with("session_track_") => self.retrack(name, value),
+                (Scope::Session, value) => match &**name {
+                    "names" | "character set" => {
+                        let seen = reported("character_set_client");
+                        let literal = match value {
+                            Value::Literal(literal) if &**name == "names" && (seen || sure) => Some(&**literal),
+                            Value::Literal(_) | Value::Default | Value::Expression => None,
+                        };
+                        Arc::make_mut(&mut self.settings).named(literal);
+                        // SET CHARACTER SET takes the schema's collation of that moment.
+                        let seen = seen && &**name == "names";
+                        explained &= seen;
+                    }
+                    _ if reported(name) => {}
+                    _ if super::ALIASES
+                        .iter()
+                        .any(|all| all.contains(&&**name) && all.iter().any(|one| reported(one))) => {}
+                    // Not reported: an older server, or a variable that is not tracked. The text is all there is.
+                    _ if !sure => {}
+                    _ => match value {
+                        Value::Literal(literal) => {
+                            Arc::make_mut(&mut self.settings).variables.insert(name.clone(), literal.clone());
+                        }
+                        Value::Default => {
+                            Arc::make_mut(&mut self.settings).variables.remove(name);
+                        }
+                        Value::Expression => explained = false,
+                    },
+                },
+            }
+        }
+        explained
+    }
+
+    /// The client chooses what it is told; the connection goes on telling the proxy everything.
+    fn retrack(&mut self, name: &str, value: &Value) {
+        // The statement changed it on the connection too, which is therefore unfit for others.
+        self.pins.set(PinCause::SessionVariable, true);
+        choose(&mut self.filter, name, value);
+    }
+
+    /// Which session state changes the client gets to see in the reply to `job`: a statement that chooses what the client
+    /// is told is reported by its own choice already. None: as before.
+    #[must_use]
+    pub fn filter_for(&self, job: &Job) -> Option<TrackFilter> {
+        let Detail::Set(Some(assignments)) = &job.classified.as_ref()?.detail else { return None };
+        let chooses = |assignment: &&Assignment| {
+            assignment.scope == Scope::Session && assignment.name.starts_with("session_track_")
+        };
+        let mut filter = None;
+        for Assignment { name, value, .. } in assignments.iter().filter(chooses) {
+            choose(filter.get_or_insert_with(|| self.filter.clone()), name, value);
+        }
+        filter
+    }
+}
+
+/// What a SET of a `session_track_` variable chooses.
+fn choose(filter: &mut TrackFilter, name: &str, value: &Value) {
+    let text = match value {
+        Value::Literal(literal) => literal.trim_matches('\'').to_ascii_lowercase(),
+        Value::Default | Value::Expression => return,
+    };
+    let on = matches!(&*text, "1" | "on" | "true");
+    match name {
+        "session_track_schema" => filter.schema = on,
+        "session_track_state_change" => filter.state_change = on,
+        "session_track_system_variables" => {
+            filter.variables = text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(Into::into).collect();
+        }
+        "session_track_transaction_info" => filter.transaction = !matches!(&*text, "off" | "0"),
+        "session_track_gtids" => filter.gtids = !matches!(&*text, "off" | "0"),
+        _ => {}
+    }
+}
