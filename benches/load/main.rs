@@ -5,10 +5,11 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports to a terminal")]
 
 mod memory;
-mod process;
 mod report;
 mod rows;
 mod stage;
+#[path = "../support/mod.rs"]
+mod support;
 mod sysbench;
 
 use std::fs;
@@ -22,6 +23,8 @@ use serde_json::json;
 use memory::Memory;
 use report::Figures;
 use stage::{Stage, Via};
+use support::options::{self, Options};
+use support::rounds::Rounds;
 use sysbench::Load;
 
 /// Most CPU per point select (text, 32 clients), as a multiple of HAProxy's in the same round. The goal of the project:
@@ -33,64 +36,7 @@ const JUDGED: &str = "point select, text, 32";
 
 const USAGE: &str = "\
 cargo bench --bench load -- [OPTIONS]
-  --short         one round of 2 s (also: POINTSMAN_BENCH=short)
-  --rounds N      rounds, each with every way once [3]
-  --seconds N     of each run [5]
-  --only TEXT     only loads whose name has this in it (also `memory`)
-  --through NAME  only this way (direct, haproxy, pointsman, pointsman+replica), for profiling
-  --previous FILE the program of another build, measured in the same rounds
-  --json FILE     write all figures there";
-
-struct Options {
-    rounds: u32,
-    seconds: u32,
-    only: Option<String>,
-    through: Option<String>,
-    previous: Option<PathBuf>,
-    json: Option<PathBuf>,
-    clients: Vec<usize>,
-}
-
-impl Options {
-    fn read() -> anyhow::Result<Option<Self>> {
-        let mut options = Self {
-            rounds: 3,
-            seconds: 5,
-            only: None,
-            through: None,
-            previous: None,
-            json: None,
-            clients: vec![500, 2000],
-        };
-        let short = std::env::var("POINTSMAN_BENCH").is_ok_and(|value| value == "short");
-        let mut arguments = std::env::args().skip(1).chain(short.then(|| "--short".to_owned()));
-        while let Some(argument) = arguments.next() {
-            let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
-            match argument.as_str() {
-                "--short" => (options.rounds, options.seconds, options.clients) = (1, 2, vec![500]),
-                "--rounds" => options.rounds = value()?.parse().context("--rounds")?,
-                "--seconds" => options.seconds = value()?.parse().context("--seconds")?,
-                "--only" => options.only = Some(value()?),
-                "--through" => options.through = Some(value()?),
-                "--previous" => options.previous = Some(value()?.into()),
-                "--json" => options.json = Some(value()?.into()),
-                // cargo says this to every bench.
-                "--bench" => {}
-                _ => return Ok(None),
-            }
-        }
-        Ok(Some(options))
-    }
-
-    fn goes(&self, via: Via) -> bool {
-        let there = via != Via::Previous || self.previous.is_some();
-        there && self.through.as_ref().is_none_or(|through| through == via.name())
-    }
-
-    fn wants(&self, name: &str) -> bool {
-        self.only.as_ref().is_none_or(|only| name.contains(only.as_str()))
-    }
-}
+  (ways: direct, haproxy, previous, pointsman, pointsman+replica)";
 
 /// What runs.
 enum Work {
@@ -117,13 +63,14 @@ fn works() -> Vec<(String, Work, &'static [Via])> {
     works
 }
 
-async fn measure(options: &Options) -> anyhow::Result<bool> {
-    let machine = machine(options);
+async fn measure(options: Options) -> anyhow::Result<bool> {
+    let machine = machine(&options);
     println!("{machine}");
     let stage = Stage::start(options.previous.as_deref()).await?;
     let split = stage.port(Via::Split);
     tokio::task::block_in_place(|| sysbench::prepare(split))?;
     stage.servers.catch_up().await?;
+    let goes = |via: Via| (via != Via::Previous || options.previous.is_some()) && options.goes(via.name());
     let mut figures = Vec::new();
     print!("{}", Figures::head());
     for (name, work, ways) in works() {
@@ -131,10 +78,10 @@ async fn measure(options: &Options) -> anyhow::Result<bool> {
             continue;
         }
         let unit = if matches!(work, Work::Rows) { "row" } else { "query" };
-        let mut of_load = Figures { name, unit, rounds: Vec::new() };
+        let mut of_load = Figures { name, unit, rounds: Rounds(Vec::new()) };
         for _ in 0..options.rounds {
             let mut round = Vec::new();
-            for &via in ways.iter().filter(|via| options.goes(**via)) {
+            for &via in ways.iter().filter(|via| goes(**via)) {
                 let (port, pid) = (stage.port(via), stage.pid(via));
                 let run = match &work {
                     Work::Sysbench(load) => tokio::task::block_in_place(|| load.run(port, pid, options.seconds))?,
@@ -142,14 +89,14 @@ async fn measure(options: &Options) -> anyhow::Result<bool> {
                 };
                 round.push((via, run));
             }
-            of_load.rounds.push(round);
+            of_load.rounds.0.push(round);
         }
         print!("{}{}", of_load.lines(), of_load.against_previous());
         std::io::stdout().flush()?;
         figures.push(of_load);
     }
     let memory = match options.wants("memory") {
-        true => Some(Memory::measure(&stage, &options.clients).await?),
+        true => Some(Memory::measure(&stage, if options.short { &[500] } else { &[500, 2000] }).await?),
         false => None,
     };
     print!("{}", memory.as_ref().map(Memory::text).unwrap_or_default());
@@ -165,7 +112,8 @@ async fn measure(options: &Options) -> anyhow::Result<bool> {
 /// Says whether the limit is kept.
 fn judge(figures: &[Figures]) -> bool {
     let judged = figures.iter().find(|figures| figures.name == JUDGED);
-    let ratio = judged.and_then(|figures| figures.ratio(Via::Pointsman, Via::HaProxy, |run| run.user + run.system));
+    let ratio =
+        judged.and_then(|figures| figures.rounds.ratio(&Via::Pointsman, &Via::HaProxy, |run| run.user + run.system));
     let Some(ratio) = ratio else { return true };
     let kept = ratio.median <= CPU_LIMIT;
     let word = if kept { "kept" } else { "MISSED" };
@@ -196,24 +144,5 @@ fn machine(options: &Options) -> String {
 }
 
 fn main() -> ExitCode {
-    let options = match Options::read() {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            eprintln!("{USAGE}");
-            return ExitCode::from(2);
-        }
-        Err(error) => {
-            eprintln!("{error:#}\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    match runtime.context("runtime").and_then(|runtime| runtime.block_on(measure(&options))) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    options::run(USAGE, measure)
 }

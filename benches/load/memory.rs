@@ -8,8 +8,8 @@ use mysql_async::{Conn, OptsBuilder};
 use pointsman::sandbox::APP;
 use serde_json::json;
 
-use super::process::memory;
 use super::stage::{Stage, Via};
+use super::support::process::memory;
 
 /// Growth over a result of 1 GB must stay below this: the buffers of one session are bounded.
 /// 16 MiB is the goal of the project's brief, section "streaming"; what is seen is far less.

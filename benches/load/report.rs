@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::stage::Via;
+use super::support::rounds::Rounds;
 use super::sysbench::Run;
 
 /// One load over all rounds; each round has every way once, one after the other, so that they are paired.
@@ -10,42 +11,10 @@ pub(crate) struct Figures {
     pub(crate) name: String,
     /// What a "query" is here.
     pub(crate) unit: &'static str,
-    pub(crate) rounds: Vec<Vec<(Via, Run)>>,
-}
-
-/// Least, median, greatest.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Spread {
-    pub(crate) min: f64,
-    pub(crate) median: f64,
-    pub(crate) max: f64,
-}
-
-impl Spread {
-    pub(crate) fn of(mut values: Vec<f64>) -> Option<Self> {
-        values.sort_by(f64::total_cmp);
-        let (min, max) = (*values.first()?, *values.last()?);
-        let (low, high) = (values.get((values.len() - 1) / 2)?, values.get(values.len() / 2)?);
-        Some(Self { min, median: f64::midpoint(*low, *high), max })
-    }
+    pub(crate) rounds: Rounds<Via, Run>,
 }
 
 impl Figures {
-    fn spread(&self, via: Via, figure: impl Fn(&Run) -> f64) -> Option<Spread> {
-        let runs = self.rounds.iter().flatten().filter(|(of, _)| *of == via);
-        Spread::of(runs.map(|(_, run)| figure(run)).collect())
-    }
-
-    /// The figure of `via` divided by that of `to` in the same round.
-    pub(crate) fn ratio(&self, via: Via, to: Via, figure: impl Fn(&Run) -> f64) -> Option<Spread> {
-        let of = |round: &[(Via, Run)], via| round.iter().find(|(of, _)| *of == via).map(|(_, run)| figure(run));
-        let ratio = |round: &Vec<(Via, Run)>| {
-            let (ours, theirs) = (of(round, via)?, of(round, to)?);
-            (theirs > 0.0).then_some(ours / theirs)
-        };
-        Spread::of(self.rounds.iter().filter_map(ratio).collect())
-    }
-
     /// The head of the table.
     pub(crate) fn head() -> String {
         format!(
@@ -70,13 +39,13 @@ impl Figures {
     pub(crate) fn lines(&self) -> String {
         let mut text = String::new();
         for via in Via::ALL {
-            let Some(rate) = self.spread(via, |run| run.rate) else { continue };
-            let median = |figure: fn(&Run) -> f64| self.spread(via, figure).map_or(0.0, |spread| spread.median);
+            let Some(rate) = self.rounds.spread(&via, |run| run.rate) else { continue };
+            let median = |figure: fn(&Run) -> f64| self.rounds.spread(&via, figure).map_or(0.0, |spread| spread.median);
             let ratio = |to, figure: fn(&Run) -> f64| {
-                let ratio = self.ratio(via, to, figure).filter(|_| via != to && via != Via::Direct);
+                let ratio = self.rounds.ratio(&via, &to, figure).filter(|_| via != to && via != Via::Direct);
                 ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{:.2}", ratio.median))
             };
-            let cpu = self.spread(via, |run| run.user + run.system).filter(|cpu| cpu.max > 0.0);
+            let cpu = self.rounds.spread(&via, |run| run.user + run.system).filter(|cpu| cpu.max > 0.0);
             let digits = if self.unit == "row" { 3 } else { 1 };
             let range = cpu.map_or_else(
                 || "-".to_owned(),
@@ -104,7 +73,7 @@ impl Figures {
 
     /// One line on what became of the CPU per query since the other build, if one was measured.
     pub(crate) fn against_previous(&self) -> String {
-        let ratio = self.ratio(Via::Pointsman, Via::Previous, |run| run.user + run.system);
+        let ratio = self.rounds.ratio(&Via::Pointsman, &Via::Previous, |run| run.user + run.system);
         ratio.map_or_else(String::new, |ratio| {
             format!(
                 "{:<28} CPU per query: {:.3} x the previous build's ({:.3}-{:.3})\n",
@@ -121,7 +90,7 @@ impl Figures {
                 "cpu_user_us": run.user, "cpu_system_us": run.system,
             })
         };
-        let rounds: Vec<Vec<_>> = self.rounds.iter().map(|round| round.iter().map(run).collect()).collect();
+        let rounds: Vec<Vec<_>> = self.rounds.0.iter().map(|round| round.iter().map(run).collect()).collect();
         json!({ "load": self.name, "unit": self.unit, "rounds": rounds })
     }
 }

@@ -6,8 +6,9 @@ use mysql_async::prelude::Queryable as _;
 use pointsman::clock;
 use pointsman::sandbox::APP;
 
-use super::process::Cpu;
 use super::stage::{Stage, Via};
+use super::support::process::Cpu;
+use super::support::rounds::percentile;
 use super::sysbench::{ROWS, Run};
 
 /// Reads a table of 10,000 rows (some 190 bytes each) again and again for `seconds`; a "query" is a row here, and the
@@ -28,15 +29,14 @@ pub(crate) async fn stream(stage: &Stage, via: Via, seconds: u32) -> anyhow::Res
     client.disconnect().await?;
     let rows = f64::from(ROWS) * latencies.len() as f64;
     latencies.sort_by(f64::total_cmp);
-    let at = |part: f64| latencies.get((latencies.len() as f64 * part) as usize).or_else(|| latencies.last()).copied();
     let used = match (before, after) {
         (Some(before), Some(after)) => after.since(before),
         _ => Cpu::default(),
     };
     Ok(Run {
         rate: rows / elapsed,
-        p50: at(0.50).unwrap_or_default(),
-        p99: at(0.99).unwrap_or_default(),
+        p50: percentile(&latencies, 0.50),
+        p99: percentile(&latencies, 0.99),
         user: used.user * 1e6 / rows,
         system: used.system * 1e6 / rows,
     })

@@ -3,15 +3,11 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
-use anyhow::{Context as _, ensure};
-use pointsman::clock;
-use pointsman::sandbox::{APP, MONITOR, Sandbox, SandboxOptions, free_port};
+use pointsman::sandbox::{Sandbox, SandboxOptions, free_port};
 
-/// A process that answers no connection after so long does not come up.
-const READY: Duration = Duration::from_secs(10);
+use super::support::program::{self, Behind, Program, this_build};
 
 /// One way to the primary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,26 +38,12 @@ impl Via {
     }
 }
 
-/// A proxy's process. Ends with this.
-pub(crate) struct Proxy {
-    child: Child,
-    port: u16,
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _gone = self.child.kill();
-        let _reaped = self.child.wait();
-    }
-}
-
 /// Everything that runs. The proxies go before their servers.
 pub(crate) struct Stage {
-    haproxy: Proxy,
-    pointsman: Proxy,
-    split: Proxy,
-    previous: Option<Proxy>,
+    haproxy: Program,
+    pointsman: Program,
+    split: Program,
+    previous: Option<Program>,
     pub(crate) servers: Sandbox,
 }
 
@@ -74,14 +56,14 @@ impl Stage {
         let servers = Sandbox::start(options).await?;
         Ok(Self {
             haproxy: haproxy(&servers)?,
-            pointsman: pointsman(&servers, &program(), "alone", 0)?,
-            split: pointsman(&servers, &program(), "split", 1)?,
+            pointsman: pointsman(&servers, &this_build(), "alone", 0)?,
+            split: pointsman(&servers, &this_build(), "split", 1)?,
             previous: previous.map(|program| pointsman(&servers, program, "previous", 0)).transpose()?,
             servers,
         })
     }
 
-    fn proxy(&self, via: Via) -> Option<&Proxy> {
+    fn proxy(&self, via: Via) -> Option<&Program> {
         match via {
             Via::Direct => None,
             Via::HaProxy => Some(&self.haproxy),
@@ -93,7 +75,7 @@ impl Stage {
 
     /// Where clients connect.
     pub(crate) fn port(&self, via: Via) -> u16 {
-        self.proxy(via).map_or_else(|| self.servers.primary().port(), |proxy| proxy.port)
+        self.proxy(via).map_or_else(|| self.servers.primary().port(), Program::port)
     }
 
     /// The same.
@@ -103,13 +85,8 @@ impl Stage {
 
     /// The process in between.
     pub(crate) fn pid(&self, via: Via) -> Option<u32> {
-        self.proxy(via).map(|proxy| proxy.child.id())
+        self.proxy(via).map(|proxy| proxy.pid())
     }
-}
-
-/// pointsman's program of this build.
-fn program() -> PathBuf {
-    env!("CARGO_BIN_EXE_pointsman").into()
 }
 
 /// HAProxy's program; Debian has it where an ordinary user's PATH does not look.
@@ -120,7 +97,7 @@ pub(crate) fn haproxy_program() -> PathBuf {
     found.find(|program| program.exists()).unwrap_or_else(|| "haproxy".into())
 }
 
-fn haproxy(servers: &Sandbox) -> anyhow::Result<Proxy> {
+fn haproxy(servers: &Sandbox) -> anyhow::Result<Program> {
     let port = free_port()?;
     let config = format!(
         "global\n  nbthread 2\n  maxconn 4000\n\
@@ -133,45 +110,11 @@ fn haproxy(servers: &Sandbox) -> anyhow::Result<Proxy> {
     let mut command = Command::new(haproxy_program());
     // -db: stay in the foreground.
     command.arg("-db").arg("-f").arg(&file);
-    spawn(command, servers, "haproxy", port)
+    Program::start(command, servers.folder(), "haproxy", port)
 }
 
-fn pointsman(servers: &Sandbox, program: &Path, name: &str, replicas: usize) -> anyhow::Result<Proxy> {
-    let (port, http) = (free_port()?, free_port()?);
-    let mut config = format!(
-        "[proxy]\nlisten = '127.0.0.1:{port}'\n[http]\nlisten = '127.0.0.1:{http}'\n[log]\nfilter = 'warn'\n\
-         [monitor]\nuser = '{}'\npassword = '{}'\n[[users]]\nname = '{}'\npassword = '{}'\n",
-        MONITOR.user, MONITOR.password, APP.user, APP.password
-    );
-    for (at, server) in servers.servers().iter().take(replicas + 1).enumerate() {
-        let role = if at == 0 { "primary" } else { "replica" };
-        config +=
-            &format!("[[servers]]\nname = '{}'\naddress = '{}'\nrole = '{role}'\n", server.name(), server.address());
-    }
-    let file = servers.folder().join(format!("{name}.toml"));
-    fs::write(&file, config)?;
-    let mut command = Command::new(program);
-    command.arg("run").arg("--config").arg(&file);
-    // Its own settings have names like those of this bench.
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("POINTSMAN")) {
-        command.env_remove(name);
-    }
-    spawn(command, servers, name, port)
-}
-
-fn spawn(mut command: Command, servers: &Sandbox, name: &str, port: u16) -> anyhow::Result<Proxy> {
-    let log = servers.folder().join(format!("{name}.log"));
-    let output = fs::File::create(&log)?;
-    command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
-    let child = command.spawn().with_context(|| format!("cannot run {:?}", command.get_program()))?;
-    let mut proxy = Proxy { child, port };
-    let began = clock::now();
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        let ended = proxy.child.try_wait()?;
-        let late = clock::now().duration_since(began) > READY;
-        let said = || fs::read_to_string(&log).unwrap_or_default();
-        ensure!(ended.is_none() && !late, "{name} does not come up:\n{}", said());
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Ok(proxy)
+fn pointsman(servers: &Sandbox, build: &Path, name: &str, replicas: usize) -> anyhow::Result<Program> {
+    let behind = servers.servers().iter().take(replicas + 1);
+    let behind: Vec<_> = behind.map(|server| Behind { name: server.name(), address: server.address() }).collect();
+    program::pointsman(build, servers.folder(), name, &behind, "")
 }

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, bail, ensure};
 use pointsman::sandbox::{APP, DATABASE};
 
-use super::process::Cpu;
+use super::support::process::Cpu;
 
 /// Tables, and rows in each: all of it is in the servers' buffer pool.
 const TABLES: u32 = 4;
