@@ -1,7 +1,7 @@
 # What a person runs is what CI runs. `make` alone says what there is.
 
 CARGO ?= cargo
-# What `make demo`, `make test` and `make bench` (to its load) hand on, as in `make demo ARGS="--seconds 60 --keep"`.
+# What `make demo`, `make test` and `make bench` (to its two programs) hand on, as in `make demo ARGS="--seconds 60 --keep"`.
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -39,10 +39,11 @@ test-clients: ## the drivers' own test suites, and docs/compatibility.md: some d
 	$(CARGO) test --locked --test compatibility -- --ignored --nocapture
 	$(CARGO) test --locked --test suites -- --ignored --nocapture --test-threads 1 $(ARGS)
 
-bench: ## latency, throughput and CPU against direct connections and HAProxy
+bench: ## latency, throughput and CPU against direct connections and HAProxy; many clients over few connections
 	@scripts/install-deps.sh bench
 	$(CARGO) bench --locked --bench classify
 	$(CARGO) bench --locked --bench load -- $(ARGS)
+	$(CARGO) bench --locked --bench connections -- $(ARGS)
 
 clean: ## remove what was built
 	$(CARGO) clean
