@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Re
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::Account;
@@ -256,11 +256,22 @@ fn server(packed: u32) -> Option<ServerId> {
     u16::try_from(packed.checked_sub(1)?).ok().map(ServerId)
 }
 
+/// So many clients beyond `proxy.max_connections` are waited for, to be told so; more are closed at once.
+const TURNED_AWAY: usize = 100;
+
 /// The clients connected now.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Clients {
     by_id: Mutex<HashMap<u32, Arc<ClientHandle>>>,
     last: AtomicU32,
+    /// Places for those who are one too many, until they have said for whom they come.
+    pub(super) turned_away: Semaphore,
+}
+
+impl Default for Clients {
+    fn default() -> Self {
+        Self { by_id: Mutex::default(), last: AtomicU32::default(), turned_away: Semaphore::new(TURNED_AWAY) }
+    }
 }
 
 impl Clients {

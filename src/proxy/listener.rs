@@ -1,5 +1,6 @@
 //! Accepts clients, bounds their number, and serves each in a task of its own.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ use crate::wire::{Capabilities, ErrPacket, proxy_protocol};
 
 /// How often silent clients are looked at.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// One client too many may take so long for its header of the PROXY protocol.
+const TURN_AWAY: Duration = Duration::from_secs(1);
 
 /// What is said of a listed peer that is silent.
 const NO_HEADER: &str = "no PROXY protocol header, which proxy.proxy_protocol_from demands of this peer,";
@@ -84,13 +88,7 @@ async fn serve(shared: Arc<Shared>, stream: Stream, address: Peer) -> Option<Cli
     let proxy = &shared.config.proxy;
     let mut client = Client::new(stream, proxy.max_packet, proxy.write_timeout);
     let Some(handle) = shared.clients.admit(address, proxy.max_connections) else {
-        shared.metrics.client_refused(ClientRefusal::MaxConnections);
-        shared.metrics.error(1040, Origin::Proxy);
-        let text = format!("Too many connections (pointsman: proxy.max_connections is {})", proxy.max_connections);
-        // Servers send this one with its SQLSTATE before anything was agreed.
-        client.capabilities = Capabilities::PROTOCOL_41;
-        let _ = client.refuse(&ErrPacket::new(1040, b"08004", &text), 0).await;
-        return Some(client);
+        return turn_away(&shared, client, address).await;
     };
     shared.metrics.client_connected();
     let _registered = Registered(shared.clone(), handle.clone());
@@ -140,27 +138,49 @@ async fn serve(shared: Arc<Shared>, stream: Stream, address: Peer) -> Option<Cli
     }
 }
 
+/// One too many. Nothing is said before the header of the PROXY protocol where there must be one, as the protocol has it: it comes
+/// with the connection, so that only a few may be waited for, and not for long.
+async fn turn_away(shared: &Arc<Shared>, mut client: Client, address: Peer) -> Option<Client> {
+    let proxy = &shared.config.proxy;
+    shared.metrics.client_refused(ClientRefusal::MaxConnections);
+    let mut source = None;
+    if proxy.proxy_protocol_from.contain(address.ip()) {
+        let _place = shared.clients.turned_away.try_acquire().ok()?;
+        source = tokio::time::timeout(TURN_AWAY, header(&mut client)).await.ok()?.ok()?;
+    }
+    if let Some(suppressed) = shared.tells("too many connections") {
+        let client = source.map_or(address, Peer::from);
+        tracing::info!(%client, suppressed, "refused: proxy.max_connections are there");
+    }
+    shared.metrics.error(1040, Origin::Proxy);
+    let text = format!("Too many connections (pointsman: proxy.max_connections is {})", proxy.max_connections);
+    // Servers send this one with its SQLSTATE before anything was agreed.
+    client.capabilities = Capabilities::PROTOCOL_41;
+    let _ = client.refuse(&ErrPacket::new(1040, b"08004", &text), 0).await;
+    Some(client)
+}
+
 /// Reads the header of the PROXY protocol where there must be one, and logs the client in.
 async fn begin(shared: &Arc<Shared>, client: &mut Client, handle: &ClientHandle) -> Result<LoggedIn, LoginError> {
     if shared.config.proxy.proxy_protocol_from.contain(handle.address().ip()) {
         client.awaits_header = true;
-        header(client, handle).await?;
+        if let Some(source) = header(client).await? {
+            handle.announce(source.into());
+            client.announced = true;
+        }
         client.awaits_header = false;
     }
     log_in(shared, client, handle).await
 }
 
-/// Takes the header from in front of what the client says. Servers speak first, so what is there before is the header's.
-async fn header(client: &mut Client, handle: &ClientHandle) -> Result<(), LoginError> {
+/// Takes the header from in front of what the client says, and returns whom it names. Servers speak first, so what is there
+/// before is the header's.
+async fn header(client: &mut Client) -> Result<Option<SocketAddr>, LoginError> {
     loop {
         match proxy_protocol::parse(client.inbox.unscanned()) {
             Ok(Some(header)) => {
                 client.inbox.skip(header.len);
-                if let Some(source) = header.source {
-                    handle.announce(source.into());
-                    client.announced = true;
-                }
-                return Ok(());
+                return Ok(header.source);
             }
             Ok(None) => {}
             Err(error) => {
