@@ -263,9 +263,12 @@ fn result_of(error: Option<&BackendError>) -> ConnectResult {
         Some(BackendError::Tls { .. }) => ConnectResult::Tls,
         Some(BackendError::ConnectTimeout { .. }) => ConnectResult::Timeout,
         Some(BackendError::Refused { error, .. }) if matches!(error.code, 1040 | 1203 | 1226) => ConnectResult::Full,
-        Some(BackendError::Refused { .. } | BackendError::Plugin { .. } | BackendError::Mistaken { .. }) => {
-            ConnectResult::Denied
-        }
+        Some(
+            BackendError::Header { .. }
+            | BackendError::Refused { .. }
+            | BackendError::Plugin { .. }
+            | BackendError::Mistaken { .. },
+        ) => ConnectResult::Denied,
         Some(
             BackendError::TooOld { .. }
             | BackendError::Incapable { .. }
@@ -321,7 +324,7 @@ async fn follow_greetings(shared: Arc<Shared>, stop: CancellationToken) {
         let primary = shared.cluster.load().primary().map(|primary| primary.id);
         for (server, due) in shared.pools.servers().iter().zip(&mut due).filter(|(_, due)| **due <= now) {
             let limit = shared.config.pools.connect_timeout.min(GREETING_LIMIT);
-            let again = match read_greeting(server.name(), server.address(), limit).await {
+            let again = match read_greeting(server.name(), server.address(), server.proxy_protocol(), limit).await {
                 Ok(greeting) => {
                     server.learn(greeting.capabilities);
                     if primary == Some(server.id()) {

@@ -545,6 +545,32 @@ fn notes() {
     );
 }
 
+#[test]
+fn the_proxy_protocol_says_what_it_opens_and_what_is_of_no_effect() {
+    let notes = |text: &str| {
+        let loaded = load_with(&format!("{text}[monitor]\nuser = \"m\"\npassword = \"\"\n"), &World::default());
+        loaded.map_err(|problems| problems.to_string()).unwrap().notes
+    };
+    let proxy = |from: &str| notes(&format!("{BASE}[proxy]\nproxy_protocol_from = {from}\n"));
+    for all in ["[\"0.0.0.0/0\"]", "[\"10.0.0.0/8\", \"::/0\"]", "[\"1.2.3.4/0\"]"] {
+        let notes = proxy(all);
+        assert!(
+            notes.len() == 1 && notes[0].contains("anyone who reaches `proxy.listen` can pose as any address"),
+            "{notes:?}"
+        );
+        assert!(notes[0].starts_with("p.toml:11:23: "), "{notes:?}");
+    }
+    assert_eq!(proxy("[\"0.0.0.0/1\", \"::1\"]"), [""; 0]);
+    let unix = proxy("[\"unix\"]");
+    assert_eq!(unix, ["p.toml:11:23: `unix` in `proxy_protocol_from` is of no effect without `proxy.socket`"]);
+    assert_eq!(proxy("[\"unix\"]\nsocket = \"/run/p.sock\""), [""; 0]);
+
+    let told = BASE.replacen("\"primary\"\n", "\"primary\"\nproxy_protocol = \"v2\"\n", 1);
+    let mixed = notes(&told);
+    assert!(mixed.len() == 1 && mixed[0].contains("set `proxy_protocol` on all servers"), "{mixed:?}");
+    assert_eq!(notes(&told.replace("\"replica\"\n", "\"replica\"\nproxy_protocol = \"v1\"\n")), [""; 0]);
+}
+
 // Secrets.
 
 #[test]

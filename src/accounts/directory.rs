@@ -1,11 +1,12 @@
 //! The list of accounts, and which of them a client is.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use super::host::HostPattern;
 use crate::wire::auth::native::NativeHash;
+use crate::wire::proxy_protocol::ProxyVersion;
 
 /// How an account is proven.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,17 +70,20 @@ pub struct Directory {
     by_account: HashMap<(Arc<str>, Arc<str>), Arc<Entry>>,
     /// What the server takes the proxy's own host for: an address or a name.
     seen_as: Arc<str>,
+    /// How the server is told of clients' addresses.
+    told_by: Option<ProxyVersion>,
 }
 
 impl Directory {
-    /// Accounts in any order. `seen_as`: the host of USER(), as the server sees the proxy.
+    /// Accounts in any order. `seen_as`: the host of USER(), as the server sees the proxy. `told_by`: how it is told of
+    /// clients' addresses; None: it is not, and sees the proxy's.
     #[must_use]
-    pub fn new(entries: impl IntoIterator<Item = Entry>, seen_as: &str) -> Self {
+    pub fn new(entries: impl IntoIterator<Item = Entry>, seen_as: &str, told_by: Option<ProxyVersion>) -> Self {
         let mut entries: Vec<Arc<Entry>> = entries.into_iter().map(Arc::new).collect();
         // Within one host, a name goes before the anonymous account.
         entries.sort_by_key(|entry| (entry.host.rank(), entry.user.is_empty()));
         let account = |entry: &Arc<Entry>| ((entry.user.clone(), entry.host.text().clone()), entry.clone());
-        Self { by_account: entries.iter().map(account).collect(), entries, seen_as: seen_as.into() }
+        Self { by_account: entries.iter().map(account).collect(), entries, seen_as: seen_as.into(), told_by }
     }
 
     /// The account that a client of this name and origin is.
@@ -100,11 +104,19 @@ impl Directory {
     /// Where a client comes from. `address`: None for a Unix socket.
     ///
     /// A client on the proxy's own machine would come to a server elsewhere from this machine's address, which is how the
-    /// server sees the proxy. No names are looked up: other clients have an address only.
+    /// server sees the proxy; unless it is told of the client's, which it then takes for one of its own machine. No names are
+    /// looked up: other clients have an address only.
     #[must_use]
     pub fn origin(&self, address: Option<IpAddr>) -> Origin {
         let localhost = || Some(Arc::from("localhost"));
         match address.map(|address| address.to_canonical()) {
+            // A server that has a name for the proxy looks names up, and knows this one without looking.
+            Some(address) if self.told_by.is_some() => {
+                let resolves = !self.seen_as.is_empty() && self.seen_as.parse::<IpAddr>().is_err();
+                let here = [IpAddr::from([127, 0, 0, 1]), IpAddr::from(Ipv6Addr::LOCALHOST)].contains(&address);
+                Origin { address: Some(address), name: if resolves && here { localhost() } else { None } }
+            }
+            None if self.told_by == Some(ProxyVersion::V2) => Origin { address: None, name: localhost() },
             Some(address) if !address.is_loopback() => Origin { address: Some(address), name: None },
             None if self.is_local() => Origin { address: None, name: localhost() },
             local => match self.seen_as.parse::<IpAddr>() {
@@ -174,7 +186,7 @@ mod tests {
             entry("", "10.9.9.9"),
             entry("other", "10.%"),
         ];
-        let directory = Directory::new(accounts, "10.0.0.1");
+        let directory = Directory::new(accounts, "10.0.0.1", None);
         let found = |name, address| found(&directory, name, Some(address));
         assert_eq!(found("app", "10.1.2.3").as_deref(), Some("app@10.1.2.3"));
         assert_eq!(found("app", "10.1.9.9").as_deref(), Some("app@10.1.%"));
@@ -188,14 +200,30 @@ mod tests {
     #[test]
     fn clients_of_the_proxys_machine_are_where_the_proxy_is() {
         let accounts = || [entry("app", "localhost"), entry("app", "10.0.0.1"), entry("app", "%")];
-        let far = Directory::new(accounts(), "10.0.0.1");
+        let far = Directory::new(accounts(), "10.0.0.1", None);
         assert_eq!(found(&far, "app", Some("127.0.0.1")).as_deref(), Some("app@10.0.0.1"));
         assert_eq!(found(&far, "app", None).as_deref(), Some("app@10.0.0.1"));
         // The server is here and resolves names, or does not.
-        let resolving = Directory::new(accounts(), "localhost");
+        let resolving = Directory::new(accounts(), "localhost", None);
         assert_eq!(found(&resolving, "app", Some("127.0.0.1")).as_deref(), Some("app@localhost"));
-        let plain = Directory::new(accounts(), "127.0.0.1");
+        let plain = Directory::new(accounts(), "127.0.0.1", None);
         assert_eq!(found(&plain, "app", Some("127.0.0.1")).as_deref(), Some("app@%"));
         assert_eq!(found(&plain, "app", None).as_deref(), Some("app@localhost"));
+    }
+
+    #[test]
+    fn a_server_that_is_told_of_clients_sees_each_where_it_is() {
+        let accounts =
+            || [entry("app", "localhost"), entry("app", "127.0.0.1"), entry("app", "10.0.0.1"), entry("app", "%")];
+        let told = |seen_as, version| Directory::new(accounts(), seen_as, Some(version));
+        let resolving = told("db1.internal", ProxyVersion::V2);
+        assert_eq!(found(&resolving, "app", Some("127.0.0.1")).as_deref(), Some("app@localhost"));
+        assert_eq!(found(&resolving, "app", Some("127.0.0.2")).as_deref(), Some("app@%"));
+        assert_eq!(found(&resolving, "app", None).as_deref(), Some("app@localhost"));
+        let plain = told("10.0.0.1", ProxyVersion::V1);
+        assert_eq!(found(&plain, "app", Some("127.0.0.1")).as_deref(), Some("app@127.0.0.1"));
+        assert_eq!(found(&plain, "app", Some("::ffff:10.0.0.1")).as_deref(), Some("app@10.0.0.1"));
+        // Version 1 has no word for it: the server sees the proxy.
+        assert_eq!(found(&plain, "app", None).as_deref(), Some("app@10.0.0.1"));
     }
 }

@@ -10,16 +10,20 @@ use super::error::{BackendError, Phase};
 use crate::clock;
 use crate::cluster::ServerId;
 use crate::config::Endpoint;
-use crate::net::Stream;
 use crate::net::tls::Connector;
+use crate::net::{Host, Stream};
 use crate::telemetry::CompressionBytes;
 use crate::wire::compression::{Compression, Peer};
 use crate::wire::handshake::{Greeting, ssl_request};
+use crate::wire::proxy_protocol::{self, ProxyVersion, Speaker};
 use crate::wire::writer::put_packet;
 use crate::wire::{Capabilities, ErrPacket, Inbox, ProtocolError};
 
 /// The longest packet of a login, in bytes.
 const MAX_LOGIN_PACKET: usize = 64 << 10;
+
+/// What a server said before it ended the connection is there, mostly; a reset may have taken it.
+const LAST_WORD: Duration = Duration::from_millis(100);
 
 /// The longest packet that a server may send, in bytes.
 pub(super) const MAX_PACKET: u32 = 1 << 30;
@@ -43,6 +47,10 @@ pub struct Login {
     pub capabilities: Capabilities,
     /// The compression to ask for, and what counts it. None: none.
     pub compression: Option<(Compression, CompressionBytes)>,
+    /// The version of the PROXY protocol's header that the connection begins with. None: there is none.
+    pub proxy_protocol: Option<ProxyVersion>,
+    /// The client whom the header speaks for. None: pointsman itself.
+    pub client: Option<Host>,
     /// The limit for all of it.
     pub limit: Duration,
 }
@@ -79,8 +87,9 @@ impl Login {
     }
 
     async fn connect_unbounded(&self) -> Result<Connection, BackendError> {
-        let stream = Stream::connect(&self.address).await.map_err(|error| self.unreachable(error))?;
-        let mut phase = LoginPhase { stream, inbox: Inbox::default(), sequence: 0 };
+        let mut phase = LoginPhase::begin(&self.address, self.proxy_protocol, self.client)
+            .await
+            .map_err(|error| self.unreachable(error))?;
         let packet = phase.read().await.map_err(|error| self.failed(error))?;
         if packet.first() == Some(&0xFF) {
             let error = ErrPacket::parse(&packet).map_err(|error| self.malformed(error))?;
@@ -105,15 +114,15 @@ impl Login {
         // request alone, and would go on without compression (9.7).
         let agreed = Box::pin(self.secure(&mut phase, &greeting, capabilities | asked)).await?;
         let (capabilities, login) = (agreed.without(asked), (agreed, level));
-        authenticate(&mut phase, &greeting, &self.account, login, self.collation).await.map_err(
-            |error| match error {
-                AuthError::Phase(error) => self.failed(error),
-                AuthError::Refused(error) => self.refused(error),
-                AuthError::Plugin(plugin, why) => {
-                    BackendError::Plugin { server: self.name.clone(), user: self.account.user.clone(), plugin, why }
-                }
-            },
-        )?;
+        match authenticate(&mut phase, &greeting, &self.account, login, self.collation).await {
+            Ok(()) => {}
+            Err(AuthError::Phase(error)) => return Err(self.broke(&mut phase, error).await),
+            Err(AuthError::Refused(error)) => return Err(self.refused(error)),
+            Err(AuthError::Plugin(plugin, why)) => {
+                let (server, user) = (self.name.clone(), self.account.user.clone());
+                return Err(BackendError::Plugin { server, user, plugin, why });
+            }
+        }
         if let Some((method, bytes)) = compression {
             let early = phase.inbox.take_unread();
             phase.stream.compress(Peer::Server, *method, bytes.clone(), &early);
@@ -154,13 +163,42 @@ impl Login {
         }
         // What somebody on the way put behind the greeting must not be read as if it had come by TLS.
         if !phase.inbox.is_empty() {
+            // Unless it is what a server says that takes no header of the PROXY protocol.
+            if self.proxy_protocol.is_some() {
+                return Err(self.broke(phase, PhaseError::Io(std::io::ErrorKind::ConnectionAborted.into())).await);
+            }
             return Err(self.malformed(ProtocolError::Malformed { packet: "greeting", what: "bytes behind it" }));
         }
         let request = ssl_request(capabilities, MAX_PACKET, self.collation);
-        phase.write(&request).await.map_err(|error| self.failed(error))?;
+        if let Err(error) = phase.write(&request).await {
+            return Err(self.broke(phase, error).await);
+        }
         let session = tls.session().map_err(|error| failed(error.to_string()))?;
-        phase.stream.secure(session, &[]).await.map_err(|error| failed(error.to_string()))?;
+        phase.stream.secure(session, &[]).await.map_err(|error| {
+            // It may have refused the header in clear.
+            let reason = error.to_string();
+            let ended = error.kind() != std::io::ErrorKind::InvalidData || reason.contains("corrupt message");
+            if ended && self.proxy_protocol.is_some() { self.untaken(reason) } else { failed(reason) }
+        })?;
         Ok(capabilities.with(Capabilities::SSL))
+    }
+
+    /// The connection ended in the login. A server that takes no header of the PROXY protocol ends it then, with a word.
+    async fn broke(&self, phase: &mut LoginPhase, error: PhaseError) -> BackendError {
+        match (error, self.proxy_protocol) {
+            (PhaseError::Io(error), Some(_)) => {
+                let word = tokio::time::timeout(LAST_WORD, phase.read()).await;
+                match word.ok().and_then(Result::ok).and_then(|packet| ErrPacket::parse(&packet).ok()) {
+                    Some(word) => self.refused(word),
+                    None => self.untaken(error.to_string()),
+                }
+            }
+            (error, _) => self.failed(error),
+        }
+    }
+
+    fn untaken(&self, reason: String) -> BackendError {
+        BackendError::Header { server: self.name.clone(), reason }
     }
 
     fn unreachable(&self, error: std::io::Error) -> BackendError {
@@ -168,6 +206,11 @@ impl Login {
     }
 
     fn refused(&self, error: ErrPacket) -> BackendError {
+        // MariaDB 10.11: 1130, a host that is not allowed. MySQL 9.7 takes it for a packet: 1156, out of order.
+        let header = error.code == 1156 || error.code == 1130 && error.message.contains("Proxy header");
+        if header && self.proxy_protocol.is_some() {
+            return self.untaken(error.message.to_string());
+        }
         BackendError::Refused { server: self.name.clone(), user: self.account.user.clone(), error }
     }
 
@@ -203,11 +246,15 @@ fn level(method: Compression) -> u8 {
 ///
 /// # Errors
 /// When it is not there or refuses.
-pub async fn read_greeting(name: &Arc<str>, address: &Endpoint, limit: Duration) -> Result<Greeting, BackendError> {
+pub async fn read_greeting(
+    name: &Arc<str>,
+    address: &Endpoint,
+    proxy_protocol: Option<ProxyVersion>,
+    limit: Duration,
+) -> Result<Greeting, BackendError> {
     let attempt = async {
         let connect = |error| BackendError::Connect { server: name.clone(), address: address.to_string(), error };
-        let stream = Stream::connect(address).await.map_err(connect)?;
-        let mut phase = LoginPhase { stream, inbox: Inbox::default(), sequence: 0 };
+        let mut phase = LoginPhase::begin(address, proxy_protocol, None).await.map_err(connect)?;
         let protocol = |error| BackendError::Protocol { server: name.clone(), phase: Phase::NotSent, error };
         let packet = phase.read().await.map_err(|error| match error {
             PhaseError::Io(error) => connect(error),
@@ -239,6 +286,24 @@ pub(super) enum PhaseError {
 }
 
 impl LoginPhase {
+    /// Connects. The header of the PROXY protocol comes first, before the server has said anything.
+    async fn begin(
+        address: &Endpoint,
+        proxy_protocol: Option<ProxyVersion>,
+        client: Option<Host>,
+    ) -> std::io::Result<Self> {
+        let mut stream = Stream::connect(address).await?;
+        if let Some(version) = proxy_protocol {
+            let speaker = match client {
+                Some(Host::Ip(address)) => Speaker::Ip(address),
+                Some(Host::Local) => Speaker::Unix,
+                None => Speaker::Oneself,
+            };
+            stream.write_all(&proxy_protocol::encode(version, speaker), None).await?;
+        }
+        Ok(Self { stream, inbox: Inbox::default(), sequence: 0 })
+    }
+
     /// Whether nobody on the way can read what is said.
     pub(super) fn is_secure(&self) -> bool {
         self.stream.is_secure()

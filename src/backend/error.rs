@@ -34,6 +34,17 @@ pub enum BackendError {
         /// Why.
         reason: String,
     },
+    /// The server did not take the header of the PROXY protocol.
+    #[error(
+        "`{server}` did not take the header of the PROXY protocol that `servers.proxy_protocol` asks for ({reason}): MariaDB takes \
+         it from the addresses in its proxy_protocol_networks, MySQL's community server from nobody"
+    )]
+    Header {
+        /// The server's name.
+        server: Arc<str>,
+        /// What it said, or how it ended.
+        reason: String,
+    },
     /// The server refused the login.
     #[error("`{server}` refused the login of user `{user}`: {} ({})", error.message, error.code)]
     Refused {
@@ -138,6 +149,7 @@ impl BackendError {
         match self {
             Self::Connect { .. }
             | Self::Tls { .. }
+            | Self::Header { .. }
             | Self::Refused { .. }
             | Self::Plugin { .. }
             | Self::Mistaken { .. }

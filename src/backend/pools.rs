@@ -17,10 +17,12 @@ use super::lease::Lease;
 use crate::clock;
 use crate::cluster::{Cluster, ServerId};
 use crate::config::{Config, Endpoint, PoolsConfig};
+use crate::net::Host;
 use crate::net::tls::{Connector, Established};
 use crate::telemetry::CompressionBytes;
 use crate::wire::Capabilities;
 use crate::wire::compression::Compression;
+use crate::wire::proxy_protocol::ProxyVersion;
 
 /// What connections of one pool have in common beside their server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -35,6 +37,8 @@ pub struct PoolKey {
     pub capabilities: Capabilities,
     /// Whether its sessions have a schema: a connection cannot be taken back to having none.
     pub schema: bool,
+    /// Where its clients come from, if the server is told: see [`ServerPools::told_of`].
+    pub client: Option<Host>,
 }
 
 /// A connection in a pool, with its share of the server's connections.
@@ -62,15 +66,10 @@ impl Manager {
     async fn log_in(&self) -> Result<Connection, BackendError> {
         let server = &self.server;
         let mut login = Login {
-            server: server.id,
-            name: server.name.clone(),
-            address: server.address.clone(),
-            tls: server.tls.clone(),
-            account: self.account.clone(),
             collation: self.key.collation,
             capabilities: self.key.capabilities,
             compression: server.compression.clone(),
-            limit: server.limits.connect_timeout,
+            ..server.login(&self.account, self.key.client)
         };
         let made = login.connect().await;
         match (made, self.account.rotation.load_full()) {
@@ -130,6 +129,7 @@ pub struct ServerPools {
     address: Endpoint,
     tls: Option<Arc<Connector>>,
     compression: Option<(Compression, CompressionBytes)>,
+    proxy_protocol: Option<ProxyVersion>,
     limits: PoolsConfig,
     pools: RwLock<HashMap<PoolKey, Pool>>,
     permits: Arc<Semaphore>,
@@ -187,6 +187,37 @@ impl ServerPools {
     #[must_use]
     pub fn tls(&self) -> Option<&Arc<Connector>> {
         self.tls.as_ref()
+    }
+
+    /// The version of the PROXY protocol by which it is told of clients. None: it is not.
+    #[must_use]
+    pub fn proxy_protocol(&self) -> Option<ProxyVersion> {
+        self.proxy_protocol
+    }
+
+    /// What it is told of a client that comes from there. None: nothing, to it all clients are alike.
+    #[must_use]
+    pub fn told_of(&self, client: Host) -> Option<Host> {
+        self.proxy_protocol.map(|_| client)
+    }
+
+    /// How an account logs in to it for a client that comes from there, beside the pools.
+    #[must_use]
+    pub fn login(&self, account: &Account, client: Option<Host>) -> Login {
+        Login {
+            server: self.id,
+            name: self.name.clone(),
+            address: self.address.clone(),
+            tls: self.tls.clone(),
+            account: account.clone(),
+            // `utf8mb4_general_ci`, which servers of all versions have.
+            collation: 45,
+            capabilities: Capabilities::default(),
+            compression: None,
+            proxy_protocol: self.proxy_protocol,
+            client,
+            limit: self.limits.connect_timeout,
+        }
     }
 
     /// Statements that run on it now, from this proxy.
@@ -315,20 +346,30 @@ impl ServerPools {
         }
     }
 
-    /// Closes one idle connection of another pool of this server; `any`: of another user too.
+    /// Closes the connection of another pool of this server that is idle for longest; `any`: of another user too. So clients
+    /// that are gone keep no place from others.
     fn evict(&self, key: &PoolKey, any: bool) {
         let pools = self.pools.read().unwrap_or_else(PoisonError::into_inner);
-        for (other, pool) in pools.iter().filter(|(other, _)| *other != key && (any || other.user == key.user)) {
-            let mut left = 1;
-            let closed = pool.retain(|_, _| {
-                let keep = left == 0;
-                left = 0;
-                keep
-            });
-            if !closed.removed.is_empty() {
-                tracing::debug!(server = &*self.name, user = &*other.user, "closed an idle connection to make room");
-                return;
-            }
+        let others = pools.iter().filter(|(other, _)| *other != key && (any || other.user == key.user));
+        let longest = others
+            .filter_map(|(other, pool)| {
+                let mut idle = None;
+                pool.retain(|_, metrics| {
+                    idle = idle.max(Some(metrics.last_used()));
+                    true
+                });
+                Some((idle?, other, pool))
+            })
+            .max_by_key(|(idle, ..)| *idle);
+        let Some((least, other, pool)) = longest else { return };
+        let mut left = 1;
+        pool.retain(|_, metrics| {
+            let keep = left == 0 || metrics.last_used() < least;
+            left = if keep { left } else { 0 };
+            keep
+        });
+        if left == 0 {
+            tracing::debug!(server = &*self.name, user = &*other.user, "closed an idle connection to make room");
         }
     }
 
@@ -424,6 +465,7 @@ impl Pools {
                     address: configured.address.clone(),
                     tls: tls.get(usize::from(server.id.0)).cloned().flatten(),
                     compression: configured.compression.map(|method| (method, compression.clone())),
+                    proxy_protocol: configured.proxy_protocol,
                     limits: config.pools.clone(),
                     pools: RwLock::default(),
                     permits: Arc::new(Semaphore::new(config.pools.max_per_server as usize)),

@@ -82,9 +82,11 @@ async fn servers(config: &Config) -> bool {
                     Lag::Stopped => ", lag unknown: stopped".to_owned(),
                     Lag::Unknown => String::new(),
                 };
+                let header = server.proxy_protocol.map(|version| format!(", PROXY {} taken", version.as_str()));
+                let header = header.unwrap_or_default();
                 let verdict = if wrong.is_empty() { "ok".to_owned() } else { format!("WRONG: {}", wrong.join("; ")) };
                 format!(
-                    "{}: {verdict} ({}, {tls}{lag}, answered in {} ms)",
+                    "{}: {verdict} ({}, {tls}{header}{lag}, answered in {} ms)",
                     server.name,
                     seen.version,
                     seen.took.as_millis()

@@ -17,6 +17,7 @@ use super::{
     ServerRole, UserConfig,
 };
 use crate::wire::compression::Compression;
+use crate::wire::proxy_protocol::ProxyVersion;
 
 /// The name of the replica pool that always exists.
 pub(super) const DEFAULT_POOL: &str = "default";
@@ -102,6 +103,11 @@ fn servers(raw: &Raw, findings: &mut Findings) -> Vec<ServerConfig> {
             address,
             role,
             compression: compression(block, findings),
+            proxy_protocol: match block.text("proxy_protocol").as_deref() {
+                Some("v1") => Some(ProxyVersion::V1),
+                Some("v2") => Some(ProxyVersion::V2),
+                _ => None,
+            },
             weight: block.number("weight").unwrap_or(1),
             pools: if role == ServerRole::Primary { Vec::new() } else { block.names("pools") },
             tls: tls::server(block),

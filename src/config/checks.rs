@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::build::DEFAULT_POOL;
+use super::networks::Networks;
 use super::problem::{Findings, Origin, nearest, suggestion};
 use super::raw::{Block, Raw};
 use super::{Address, Endpoint, RuleTarget};
@@ -15,6 +16,7 @@ pub(super) fn check(raw: &Raw, findings: &mut Findings) {
     users(raw, findings);
     addresses(raw, findings);
     socket(raw, findings);
+    proxy_protocol(raw, findings);
     limits(raw, findings);
 }
 
@@ -190,6 +192,33 @@ fn socket(raw: &Raw, findings: &mut Findings) {
     for server in raw.list("servers").iter().filter(|server| server.endpoint("address").as_ref() == Some(&own)) {
         let text = format!("{own} is `proxy.socket`: the proxy would connect to itself");
         findings.problem(server.place("address"), text);
+    }
+}
+
+/// Whom the header of the PROXY protocol comes from, and goes to.
+fn proxy_protocol(raw: &Raw, findings: &mut Findings) {
+    if let Some(proxy) = raw.single("proxy") {
+        let from = Networks::new(&proxy.list("proxy_protocol_from"));
+        let at = proxy.place("proxy_protocol_from");
+        if from.hold_all() {
+            findings.note(format!(
+                "{at}: `proxy_protocol_from` holds every address: anyone who reaches `proxy.listen` can pose as any address; list \
+                 the load balancers alone"
+            ));
+        }
+        if from.contain(None) && !proxy.has("socket") {
+            findings.note(format!("{at}: `unix` in `proxy_protocol_from` is of no effect without `proxy.socket`"));
+        }
+    }
+    let servers = raw.list("servers");
+    let tells = |server: &&Block| server.text("proxy_protocol").is_some_and(|version| version != "off");
+    if let (Some(told), Some(untold)) = (servers.iter().find(tells), servers.iter().find(|server| !tells(server))) {
+        let at = untold.place("address");
+        let other = told.place("proxy_protocol");
+        findings.note(format!(
+            "{at}: this server sees pointsman's address and another one ({other}) those of clients: an account may be \
+             another one here than there; set `proxy_protocol` on all servers"
+        ));
     }
 }
 

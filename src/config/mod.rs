@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::wire::compression::Compression;
+use crate::wire::proxy_protocol::ProxyVersion;
 
 pub use environment::{CONFIG_NAME, LIST_NAMES, NoVariables, SANDBOX_NAME, SHORT_NAMES, Variables};
 pub use networks::Networks;
@@ -174,6 +175,8 @@ pub struct ServerConfig {
     pub weight: u32,
     /// The compression of connections to it. Default none.
     pub compression: Option<Compression>,
+    /// The version of the PROXY protocol by which it is told of clients' addresses. Default none.
+    pub proxy_protocol: Option<ProxyVersion>,
     /// The replica pools it belongs to; default `["default"]`. Not allowed on the primary.
     pub pools: Vec<Arc<str>>,
     /// TLS towards it.

@@ -25,6 +25,12 @@ impl Networks {
         Self(texts.iter().filter_map(|text| Network::parse(text)).collect())
     }
 
+    /// Whether they hold every address of a family.
+    #[must_use]
+    pub fn hold_all(&self) -> bool {
+        self.0.iter().any(|network| matches!(network, Network::Ip(_, 0)))
+    }
+
     /// Whether the peer is of them: an address, or None for one by the Unix socket.
     #[must_use]
     pub fn contain(&self, peer: Option<IpAddr>) -> bool {

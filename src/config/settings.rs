@@ -319,6 +319,17 @@ const SERVERS: Section = Section {
             "How hard to compress: 1 is fastest; at most 9 for zlib. The server compresses its answers by zstd at this level too.",
         ),
         setting(
+            "proxy_protocol",
+            Kind::Choice(&["off", "v1", "v2"]),
+            "\"off\"",
+            "Begins each connection to this server with a header of the PROXY protocol that names the client's address, so that the \
+             server sees it: in the host parts of accounts, `SHOW PROCESSLIST`, its logs. The server must take the header from \
+             pointsman's address: MariaDB with `proxy_protocol_networks`; MySQL's community server cannot. Accounts must then be for the \
+             clients' addresses, and the monitor's for pointsman's own. Connections are shared by clients of one address only: with many \
+             addresses lower `pools.idle_timeout`. Version 1 has no word for clients of the Unix socket, whom the server then sees at \
+             pointsman's address; with version 2 they are `localhost`.",
+        ),
+        setting(
             "pools",
             Kind::Names,
             "[\"default\"]",

@@ -11,6 +11,7 @@ use crate::backend::{BackendError, Connection, Login, Row};
 use crate::cluster::Flavor;
 use crate::config::{Config, ServerConfig};
 use crate::net::tls::Connector;
+use crate::wire::proxy_protocol::ProxyVersion;
 
 /// At most so many accounts are known; those beyond are none for the proxy.
 const MAX_ACCOUNTS: usize = 10_000;
@@ -48,7 +49,7 @@ impl AccountReader {
                 Some(connection) => connection,
                 None => self.login.connect().await?,
             };
-            let directory = read(&mut connection).await?;
+            let directory = read(&mut connection, self.login.proxy_protocol).await?;
             Ok::<_, BackendError>((connection, directory))
         };
         match time::timeout(timeout, Box::pin(reading)).await {
@@ -67,7 +68,7 @@ impl AccountReader {
     }
 }
 
-async fn read(connection: &mut Connection) -> Result<Directory, BackendError> {
+async fn read(connection: &mut Connection, told_by: Option<ProxyVersion>) -> Result<Directory, BackendError> {
     let about = connection.query("SELECT VERSION(), USER()").await?;
     let about = |place| about.first().and_then(|rows| rows.first()).and_then(|row| row.at(place)).unwrap_or_default();
     let (version, user) = (about(0), about(1));
@@ -91,7 +92,7 @@ async fn read(connection: &mut Connection) -> Result<Directory, BackendError> {
         }
     }
     let seen_as = user.rsplit_once('@').map_or("", |(_, host)| host);
-    Ok(Directory::new(entries, seen_as))
+    Ok(Directory::new(entries, seen_as, told_by))
 }
 
 fn of_mariadb(row: &Row) -> Option<Entry> {

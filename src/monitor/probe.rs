@@ -93,6 +93,8 @@ pub(super) fn login(account: Account, server: &ServerConfig, tls: Option<Arc<Con
         collation: COLLATION,
         capabilities: QUERIED,
         compression: None,
+        proxy_protocol: server.proxy_protocol,
+        client: None,
         // That of the observation comes first.
         limit: limit.saturating_mul(2),
     }

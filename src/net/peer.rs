@@ -15,8 +15,12 @@ pub enum Peer {
 impl Peer {
     /// The host as servers write it in `'user'@'host'`: an address, or `localhost`.
     #[must_use]
-    pub const fn host(self) -> Host {
-        Host(self)
+    pub fn host(self) -> Host {
+        match self {
+            // An IPv4 client of an IPv6 socket has its IPv4 address, as with servers.
+            Self::Ip(address) => Host::Ip(address.ip().to_canonical()),
+            Self::Local => Host::Local,
+        }
     }
 }
 
@@ -48,14 +52,18 @@ impl fmt::Display for Peer {
 
 /// A peer without its port. Displays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Host(Peer);
+pub enum Host {
+    /// A machine's address; an IPv4-mapped one is IPv4.
+    Ip(IpAddr),
+    /// This machine, by a Unix socket.
+    Local,
+}
 
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            // An IPv4 client of an IPv6 socket has its IPv4 address, as with servers.
-            Peer::Ip(address) => address.ip().to_canonical().fmt(f),
-            Peer::Local => f.write_str("localhost"),
+        match self {
+            Self::Ip(address) => address.fmt(f),
+            Self::Local => f.write_str("localhost"),
         }
     }
 }

@@ -83,10 +83,11 @@ impl Run<'_> {
             return lease.discard();
         }
         let (shared, account, server) = (self.shared.clone(), self.leases.user.account.clone(), lease.server);
+        let client = self.leases.client;
         self.shared.metrics.abandoned();
         tokio::spawn(async move {
             // The thread's id stays its own while the connection lives.
-            if let Err(error) = kill_thread(&shared, &account, server, lease.thread_id, false).await {
+            if let Err(error) = kill_thread(&shared, (&account, client), server, lease.thread_id, false).await {
                 tracing::debug!(%error, "could not kill the statement of a client that went away");
             }
             lease.discard();

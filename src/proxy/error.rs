@@ -27,6 +27,7 @@ pub(super) fn refusal(error: &BackendError) -> ErrPacket {
     match error {
         BackendError::Connect { .. }
         | BackendError::Tls { .. }
+        | BackendError::Header { .. }
         | BackendError::ConnectTimeout { .. }
         | BackendError::Protocol { phase: Phase::NotSent, .. } => ErrPacket::new(
             2003,

@@ -9,6 +9,7 @@ use super::kill::ask_aside;
 use super::shared::Shared;
 use crate::backend::AccountId;
 use crate::clock;
+use crate::net::Host;
 
 /// A GRANT or REVOKE holds here after so long at the latest.
 const KEPT: Duration = Duration::from_secs(5);
@@ -52,14 +53,16 @@ impl Grants {
 /// The grants of accounts.
 #[derive(Debug, Default)]
 pub struct KnownGrants {
-    by_account: Mutex<HashMap<AccountId, (Instant, Grants)>>,
+    /// Of one name there may be an account for each address.
+    by_account: Mutex<HashMap<(AccountId, Host), (Instant, Grants)>>,
 }
 
 impl KnownGrants {
     /// Those of a client's account. None: nobody could tell, so it may see and end its own only.
     pub(super) async fn of(&self, shared: &Shared, client: &ClientHandle) -> Option<Grants> {
         let account = client.account()?;
-        let id = account.id;
+        let host = client.address().host();
+        let id = (account.id, host);
         let now = clock::now();
         let known = self.by_account.lock().unwrap_or_else(PoisonError::into_inner).get(&id).copied();
         if let Some((learnt, grants)) = known
@@ -68,7 +71,7 @@ impl KnownGrants {
             return Some(grants);
         }
         let primary = shared.cluster.load().primary().map(|primary| primary.id)?;
-        let asked = ask_aside(shared, &account, primary, "SHOW GRANTS").await;
+        let asked = ask_aside(shared, (&account, host), primary, "SHOW GRANTS").await;
         let mut by_account = self.by_account.lock().unwrap_or_else(PoisonError::into_inner);
         match asked {
             Ok(lines) => {

@@ -6,8 +6,9 @@ use super::clients::{ClientHandle, Poke};
 use super::shared::Shared;
 use crate::backend::{Account, BackendError, Connection, Login};
 use crate::cluster::ServerId;
+use crate::net::Host;
 use crate::sql::{KillTarget, KillWhom};
-use crate::wire::{Capabilities, ErrPacket};
+use crate::wire::ErrPacket;
 
 /// What a KILL did.
 #[derive(Debug, PartialEq, Eq)]
@@ -77,7 +78,7 @@ async fn kill_one(shared: &Arc<Shared>, victim: &Arc<ClientHandle>, query: bool)
         victim.interrupt();
     }
     if let (Some((server, thread)), Some(account)) = (victim.running(), victim.account())
-        && let Err(error) = kill_thread(shared, &account, server, thread, query).await
+        && let Err(error) = kill_thread(shared, (&account, victim.address().host()), server, thread, query).await
     {
         tracing::warn!(id = victim.id, %error, "could not kill a statement on its server");
     }
@@ -92,12 +93,12 @@ async fn kill_one(shared: &Arc<Shared>, victim: &Arc<ClientHandle>, query: bool)
 /// KILL of a server's thread, on a connection of its own: the one that runs the statement is busy.
 pub(super) async fn kill_thread(
     shared: &Shared,
-    account: &Account,
+    client: (&Account, Host),
     server: ServerId,
     thread: u32,
     query: bool,
 ) -> Result<(), BackendError> {
-    let Some(login) = aside(shared, account, server) else { return Ok(()) };
+    let Some(login) = aside(shared, client, server) else { return Ok(()) };
     let killed = async {
         let mut connection = login.connect().await?;
         connection.send_query(&format!("KILL {} {thread}", if query { "QUERY" } else { "CONNECTION" }));
@@ -111,11 +112,11 @@ pub(super) async fn kill_thread(
 /// A column of a query's result, asked on a connection of its own.
 pub(super) async fn ask_aside(
     shared: &Shared,
-    account: &Account,
+    client: (&Account, Host),
     server: ServerId,
     query: &str,
 ) -> Result<Vec<Vec<u8>>, BackendError> {
-    let Some(login) = aside(shared, account, server) else { return Ok(Vec::new()) };
+    let Some(login) = aside(shared, client, server) else { return Ok(Vec::new()) };
     let asked = async {
         let mut connection: Connection = login.connect().await?;
         connection.query_column(query).await
@@ -123,20 +124,9 @@ pub(super) async fn ask_aside(
     bounded(&login, asked).await
 }
 
-/// How `account` logs in to a server beside its pools, which may be exhausted.
-fn aside(shared: &Shared, account: &Account, server: ServerId) -> Option<Login> {
-    let pools = shared.pools.server(server)?;
-    Some(Login {
-        server,
-        name: pools.name().clone(),
-        address: pools.address().clone(),
-        tls: pools.tls().cloned(),
-        account: account.clone(),
-        collation: 45,
-        capabilities: Capabilities::default(),
-        compression: None,
-        limit: shared.config.pools.connect_timeout,
-    })
+/// How a client's account logs in to a server beside its pools, which may be exhausted.
+fn aside(shared: &Shared, (account, client): (&Account, Host), server: ServerId) -> Option<Login> {
+    Some(shared.pools.server(server)?.login(account, Some(client)))
 }
 
 async fn bounded<T>(login: &Login, work: impl Future<Output = Result<T, BackendError>>) -> Result<T, BackendError> {

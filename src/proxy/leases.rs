@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::users::User;
 use crate::backend::{Lease, Pool, PoolKey, ServerPools};
 use crate::cluster::ServerId;
+use crate::net::Host;
 use crate::session::{Session, Slot};
 use crate::wire::Capabilities;
 
@@ -15,14 +16,16 @@ pub(super) struct Leases {
     /// The pools of this session's account and form, by server, so that a statement needs no look-up.
     pools: Vec<(ServerId, bool, Pool)>,
     pub(super) user: Arc<User>,
+    /// Where the client comes from.
+    pub(super) client: Host,
     pub(super) collation: u16,
     pub(super) capabilities: Capabilities,
 }
 
 impl Leases {
-    pub(super) fn new(user: Arc<User>, collation: u16, capabilities: Capabilities) -> Self {
+    pub(super) fn new(user: Arc<User>, client: Host, collation: u16, capabilities: Capabilities) -> Self {
         let capabilities = capabilities & Capabilities::SHAPING;
-        Self { primary: None, replica: None, pools: Vec::new(), user, collation, capabilities }
+        Self { primary: None, replica: None, pools: Vec::new(), user, client, collation, capabilities }
     }
 
     pub(super) fn slot(&mut self, slot: Slot) -> &mut Option<Lease> {
@@ -69,6 +72,7 @@ impl Leases {
             collation: self.collation,
             capabilities: self.capabilities,
             schema,
+            client: server.told_of(self.client),
         };
         let pool = server.pool(&key, &self.user.account);
         self.pools.push((server.id(), schema, pool.clone()));

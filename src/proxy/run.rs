@@ -62,7 +62,7 @@ pub(super) async fn run(
 ) -> Result<(), SessionError> {
     let LoggedIn { session, user, confined, collation, nonce } = logged_in;
     client.watched = shared.config.proxy.kill_on_disconnect;
-    let mut leases = Leases::new(user.0.clone(), collation, session.capabilities());
+    let mut leases = Leases::new(user.0.clone(), handle.address().host(), collation, session.capabilities());
     handle.set_account(user.0.account.clone());
     *leases.slot(Slot::Primary) = confined;
     let random = u64::from(handle.id).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
@@ -397,7 +397,8 @@ impl Served<'_> {
         let login = change_user(self.shared, self.client, self.handle, payload, self.collation, self.nonce, sequence);
         match tokio::time::timeout(limit, Box::pin(login)).await {
             Ok(Ok(LoggedIn { session, user, confined, collation, .. })) => {
-                self.leases = Leases::new(user.0.clone(), collation, session.capabilities());
+                let client = self.handle.address().host();
+                self.leases = Leases::new(user.0.clone(), client, collation, session.capabilities());
                 self.handle.set_account(user.0.account.clone());
                 *self.leases.slot(Slot::Primary) = confined;
                 self.session = session;

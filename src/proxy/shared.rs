@@ -14,6 +14,7 @@ use crate::backend::{AccountId, Pools};
 use crate::clock;
 use crate::cluster::Cluster;
 use crate::config::Config;
+use crate::net::Host;
 use crate::net::tls::{Acceptor, Offer};
 use crate::routing::Policy;
 use crate::session::Base;
@@ -117,8 +118,9 @@ impl Shared {
 pub struct Greetings {
     primary: ArcSwapOption<Greeting>,
     bases: RwLock<HashMap<(u16, Capabilities), Arc<Base>>>,
-    /// When an account could last use a schema on the primary; empty: it could log in without one.
-    schemas: Mutex<HashMap<(AccountId, Vec<u8>), Instant>>,
+    /// When an account could last use a schema on the primary, from where the primary saw it; empty: it could log in without
+    /// one.
+    schemas: Mutex<HashMap<(AccountId, Option<Host>, Vec<u8>), Instant>>,
 }
 
 /// At most so many forms of logins, and of schemas, are remembered.
@@ -174,18 +176,18 @@ impl Greetings {
 
     /// Whether this account could use this schema just now.
     #[must_use]
-    pub fn knows_schema(&self, account: AccountId, schema: &[u8]) -> bool {
+    pub fn knows_schema(&self, account: AccountId, client: Option<Host>, schema: &[u8]) -> bool {
         let schemas = self.schemas.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = schemas.get(&(account, schema.to_vec()));
+        let known = schemas.get(&(account, client, schema.to_vec()));
         known.is_some_and(|seen| clock::now().saturating_duration_since(*seen) < SCHEMA_KNOWN)
     }
 
     /// This account could use this schema.
-    pub fn keep_schema(&self, account: AccountId, schema: &[u8]) {
+    pub fn keep_schema(&self, account: AccountId, client: Option<Host>, schema: &[u8]) {
         let mut schemas = self.schemas.lock().unwrap_or_else(PoisonError::into_inner);
         if schemas.len() >= MAX_REMEMBERED {
             schemas.clear();
         }
-        schemas.insert((account, schema.to_vec()), clock::now());
+        schemas.insert((account, client, schema.to_vec()), clock::now());
     }
 }

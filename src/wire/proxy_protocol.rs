@@ -1,5 +1,6 @@
 //! The header of the PROXY protocol, versions 1 and 2, by which a load balancer names the client's address
-//! ([HAProxy's specification](https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt)). Does not know whom to believe.
+//! ([HAProxy's specification](https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt)): read, and written. Does not know
+//! whom to believe.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -25,6 +26,66 @@ pub struct ProxyHeader {
     /// The client's address and port, an IPv4-mapped one as IPv4. None: the sender speaks for itself (a health check), or
     /// does not know: the connection's own address counts.
     pub source: Option<SocketAddr>,
+}
+
+/// A version of the header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProxyVersion {
+    /// A line of text.
+    V1,
+    /// Binary.
+    V2,
+}
+
+impl ProxyVersion {
+    /// As it is written in a configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::V1 => "v1",
+            Self::V2 => "v2",
+        }
+    }
+}
+
+/// Whom a header speaks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speaker {
+    /// A client by TCP, at this address.
+    Ip(IpAddr),
+    /// A client by a Unix socket. Version 1 cannot say so: it says that it does not know.
+    Unix,
+    /// The sender itself: its own address counts.
+    Oneself,
+}
+
+/// A header. Ports are 0, and so is the address that the client connected to: a connection that several clients of one
+/// address use after each other has no port of theirs.
+#[must_use]
+pub fn encode(version: ProxyVersion, speaker: Speaker) -> Vec<u8> {
+    match version {
+        ProxyVersion::V1 => match speaker {
+            Speaker::Ip(address) => match address.to_canonical() {
+                IpAddr::V4(address) => format!("PROXY TCP4 {address} 0.0.0.0 0 0\r\n").into_bytes(),
+                IpAddr::V6(address) => format!("PROXY TCP6 {address} :: 0 0\r\n").into_bytes(),
+            },
+            Speaker::Unix | Speaker::Oneself => b"PROXY UNKNOWN\r\n".to_vec(),
+        },
+        ProxyVersion::V2 => {
+            // Version and command, family and transport; source, target and ports, or two paths.
+            let (kind, source, len): ([u8; 2], Vec<u8>, u8) = match speaker {
+                Speaker::Ip(address) => match address.to_canonical() {
+                    IpAddr::V4(address) => ([0x21, 0x11], address.octets().to_vec(), 12),
+                    IpAddr::V6(address) => ([0x21, 0x21], address.octets().to_vec(), 36),
+                },
+                Speaker::Unix => ([0x21, 0x31], Vec::new(), 216),
+                Speaker::Oneself => ([0x20, 0x00], Vec::new(), 0),
+            };
+            let mut out = [V2, &kind, &[0, len], &source].concat();
+            out.resize(V2_FIXED.saturating_add(usize::from(len)), 0);
+            out
+        }
+    }
 }
 
 /// The header that `bytes` begin with; None: more bytes are needed.
@@ -200,7 +261,32 @@ mod tests {
         }
     }
 
+    #[test]
+    fn headers_are_written_as_the_specification_has_them() {
+        let text =
+            |address: &str| String::from_utf8(encode(ProxyVersion::V1, Speaker::Ip(address.parse().unwrap()))).unwrap();
+        assert_eq!(text("203.0.113.7"), "PROXY TCP4 203.0.113.7 0.0.0.0 0 0\r\n");
+        assert_eq!(text("::ffff:203.0.113.7"), "PROXY TCP4 203.0.113.7 0.0.0.0 0 0\r\n");
+        assert_eq!(text("2001:db8::9"), "PROXY TCP6 2001:db8::9 :: 0 0\r\n");
+        let v2 = encode(ProxyVersion::V2, Speaker::Ip("203.0.113.7".parse().unwrap()));
+        assert_eq!(v2, binary(0x21, 0x11, &[203, 0, 113, 7, 0, 0, 0, 0, 0, 0, 0, 0]));
+        assert_eq!(encode(ProxyVersion::V2, Speaker::Unix), binary(0x21, 0x31, &[0; 216]));
+        assert_eq!(encode(ProxyVersion::V2, Speaker::Oneself), binary(0x20, 0x00, &[]));
+    }
+
     proptest! {
+        #[test]
+        fn what_is_written_is_read(v6: bool, bits: u128, which in 0usize..3, version in 0usize..2) {
+            let address = if v6 { IpAddr::V6(bits.into()) } else { IpAddr::V4(u32::try_from(bits >> 96).unwrap().into()) };
+            let speaker = [Speaker::Ip(address), Speaker::Unix, Speaker::Oneself][which];
+            let bytes = encode([ProxyVersion::V1, ProxyVersion::V2][version], speaker);
+            prop_assert!(bytes.len() <= MAX_V1 || version == 1);
+            let header = parse(&bytes).unwrap().unwrap();
+            prop_assert_eq!(header.len, bytes.len());
+            let named = (speaker == Speaker::Ip(address)).then(|| SocketAddr::new(address.to_canonical(), 0));
+            prop_assert_eq!(header.source, named);
+        }
+
         #[test]
         fn any_bytes_end_in_a_bounded_header_or_none(bytes in proptest::collection::vec(any::<u8>(), 0..200), which in 0usize..5) {
             let start: &[u8] = [&b""[..], V1, V2, b"PROXY TCP4 ", b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0"][which];

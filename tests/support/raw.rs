@@ -2,7 +2,7 @@
 //! itself, not by the code under test.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -13,7 +13,7 @@ use pointsman::wire::header::{HEADER_LEN, MAX_PAYLOAD, PacketHeader};
 use pointsman::wire::writer::{put_lenenc_bytes, put_packet};
 use pointsman::wire::{Capabilities, ErrPacket, Reader};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// Nothing that a test waits for takes longer.
 pub const PATIENCE: Duration = Duration::from_secs(15);
@@ -108,17 +108,31 @@ pub struct Raw {
 impl Raw {
     /// Connects and says nothing.
     pub async fn dial(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.expect("the proxy listens");
+        Self::over(TcpStream::connect(address).await.expect("the proxy listens"))
+    }
+
+    /// Connects from this address of the machine's own, and says nothing.
+    pub async fn dial_from(own: IpAddr, address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(own, 0)).unwrap();
+        Self::over(socket.connect(address).await.expect("the proxy listens"))
+    }
+
+    fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         Self { stream, capabilities: Capabilities::PROTOCOL_41, greeting: None, sequence: 0, cursor: false }
     }
 
     /// Connects and reads the greeting.
     pub async fn open(address: SocketAddr) -> Self {
-        let mut raw = Self::dial(address).await;
-        let packet = raw.read().await;
-        raw.greeting = Some(Greeting::parse(&packet.payload).unwrap_or_else(|error| panic!("{error}: {packet:?}")));
-        raw
+        Self::dial(address).await.greeted().await
+    }
+
+    /// Reads the greeting.
+    pub async fn greeted(mut self) -> Self {
+        let packet = self.read().await;
+        self.greeting = Some(Greeting::parse(&packet.payload).unwrap_or_else(|error| panic!("{error}: {packet:?}")));
+        self
     }
 
     /// Connects and logs in.

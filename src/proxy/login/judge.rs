@@ -107,15 +107,8 @@ impl Exchange<'_> {
         let primary = shared.cluster.load().primary().map(|primary| primary.id).ok_or_else(gone)?;
         let server = shared.pools.server(primary).ok_or_else(gone)?;
         let login = Login {
-            server: primary,
-            name: server.name().clone(),
-            address: server.address().clone(),
-            tls: server.tls().cloned(),
-            account,
-            collation: 45,
             capabilities: capabilities & Capabilities::SHAPING,
-            compression: None,
-            limit: shared.config.pools.connect_timeout,
+            ..server.login(&account, Some(self.handle.address().host()))
         };
         login.connect().await?.quit().await;
         Ok(())

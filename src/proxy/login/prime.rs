@@ -32,7 +32,9 @@ impl Exchange<'_> {
         let shared = self.shared;
         let base = shared.greetings.base(response.collation, response.capabilities);
         let schema = response.schema.as_deref().unwrap_or_default();
-        if base.is_some() && shared.greetings.knows_schema(user.account.id, schema) {
+        let primary = shared.cluster.load().primary().and_then(|primary| shared.pools.server(primary.id).cloned());
+        let client = primary.and_then(|primary| primary.told_of(self.handle.address().host()));
+        if base.is_some() && shared.greetings.knows_schema(user.account.id, client, schema) {
             return Ok((base, None));
         }
         let key = PoolKey {
@@ -41,6 +43,7 @@ impl Exchange<'_> {
             collation: response.collation,
             capabilities: response.capabilities & Capabilities::SHAPING,
             schema: response.schema.is_some(),
+            client,
         };
         match try_primary(shared, user, &key, response).await {
             Ok(primed) => Ok(primed),
@@ -85,6 +88,6 @@ async fn try_primary(
     }
     let base = lease.state.base.clone();
     shared.greetings.keep_base(key.collation, key.capabilities, &base);
-    shared.greetings.keep_schema(key.account, response.schema.as_deref().unwrap_or_default());
+    shared.greetings.keep_schema(key.account, key.client, response.schema.as_deref().unwrap_or_default());
     Ok((Some(base), None))
 }
