@@ -36,8 +36,8 @@ test-transparency: ## every listed and generated statement in every form of the 
 
 test-clients: ## the drivers' own test suites, and docs/compatibility.md: some dozens of minutes
 	@scripts/install-deps.sh test-clients
-	$(CARGO) test --locked --test compatibility -- --ignored --nocapture
 	$(CARGO) test --locked --test suites -- --ignored --nocapture --test-threads 1 $(ARGS)
+	$(CARGO) test --locked --test compatibility -- --ignored --nocapture
 
 bench: ## latency, throughput and CPU against direct connections and HAProxy; many clients over few connections
 	@scripts/install-deps.sh bench

@@ -1,25 +1,28 @@
 #!/usr/bin/env bash
-# Brings the test suites of the drivers themselves into the build folder, for tests/suites.rs: those of the Python packages from
-# their source packages, the others from Debian's source packages. Only what is missing; nothing of the system changes.
+# Brings the test suites of the drivers themselves into the build folder (target/suites), for tests/suites: those of the Python and
+# Rust packages from their source packages, the others from Debian's source packages. Only what is missing; nothing of the system
+# changes.
 #
-#   scripts/get-suites.sh [FOLDER]     default: target/suites
+#   scripts/get-suites.sh cut     those of which a part runs with all other tests: about 40 MB
+#   scripts/get-suites.sh         all: 190 MB
 #
-# A suite that cannot be had is named on stderr, and its test says that it is skipped.
+# A suite that cannot be had is named on stderr, and its test says that it is skipped. These cannot be had, since their published
+# packages come without tests: mysql2 and mariadb for Node, asyncmy.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
 target=${CARGO_TARGET_DIR:-$here/target}
-mkdir -p "${1:-$target/suites}"
-folder=$(cd "${1:-$target/suites}" && pwd)
+mkdir -p "$target/suites"
+folder=$(cd "$target/suites" && pwd)
 python=$target/clients/python/bin/python3
 
 say() { printf 'get-suites: %s\n' "$*" >&2; }
 
-# The version that is installed, and so tested: as requirements.txt pins it.
+# from_python NAME [VERSION]: without a version that which is installed, and so tested, as requirements.txt pins it.
 from_python() {
-  local name=$1 pinned
+  local name=$1${2:+-$2} pinned=$1==${2:-}
   [ -d "$folder/$name" ] && return 0
-  pinned=$(grep -i "^$name==" "$here/tests/clients/python/requirements.txt")
+  [ -n "${2:-}" ] || pinned=$(grep -i "^$1==" "$here/tests/clients/python/requirements.txt")
   rm -rf "$folder/work" && mkdir "$folder/work"
   if "$python" -m pip --quiet --disable-pip-version-check download --no-deps --no-binary :all: -d "$folder/work" "$pinned"; then
     tar -xf "$folder"/work/*.tar.gz -C "$folder/work"
@@ -67,11 +70,81 @@ from_debian() {
   rm -rf "$folder/work"
 }
 
+# from_crate NAME LOCKFILE: the source as cargo has it, of the version that is locked.
+from_crate() {
+  local name=$1 lock=$2 version source
+  version=$(sed -n "/^name = \"$name\"$/{n;s/^version = \"\(.*\)\"$/\1/p;}" "$lock")
+  cargo fetch --quiet --locked --manifest-path "$(dirname "$lock")/Cargo.toml" || true
+  source=$(find "${CARGO_HOME:-$HOME/.cargo}/registry/src" -mindepth 2 -maxdepth 2 -name "$name-$version" 2> /dev/null | head -n 1)
+  if [ -z "$source" ]; then
+    say "without the suite of $name: its source cannot be had"
+    return 1
+  fi
+  rm -rf "$folder/work" && cp -r "$source" "$folder/work"
+  say "$name $version"
+}
+
+# Its own lock file goes with it. A package in the folder of another is no part of that.
+mysql_async() {
+  [ -d "$folder/mysql_async" ] && return 0
+  from_crate mysql_async "$here/Cargo.lock" || return 0
+  printf '\n[workspace]\n' >> "$folder/work/Cargo.toml"
+  mv "$folder/work" "$folder/mysql_async"
+}
+
+# The tests that need neither a schema at compile time nor 8 GB of memory, in a package of ours.
+sqlx() {
+  [ -d "$folder/sqlx" ] && return 0
+  from_crate sqlx "$here/tests/clients/sqlx-suite/Cargo.lock" || return 0
+  mkdir -p "$folder/sqlx.new/tests"
+  cp -r "$here/tests/clients/sqlx-suite/." "$folder/sqlx.new"
+  for name in mysql types error describe derives; do cp "$folder/work/tests/mysql/$name.rs" "$folder/sqlx.new/tests"; done
+  rm -rf "$folder/work"
+  mv "$folder/sqlx.new" "$folder/sqlx"
+}
+
+# The unit tests of libmariadb, each a program on the installed library; without those that use what it does not export (basic-t,
+# charset, dyncol, rpl_api) and those that want a folder of certificates (ssl).
+libmariadb() {
+  local name
+  [ -d "$folder/libmariadb/programs" ] && return 0
+  rm -rf "$folder/libmariadb"
+  from_debian libmariadb mariadb '*/libmariadb/include/*' '*/libmariadb/unittest/*'
+  [ -d "$folder/libmariadb/libmariadb" ] || return 0
+  (
+    cd "$folder/libmariadb"
+    cp libmariadb/unittest/libmariadb/data.csv .
+    # What cmake would find out, as far as the tests need it.
+    {
+      for name in ALLOCA_H DLFCN_H FCNTL_H FLOAT_H LIMITS_H PWD_H SELECT_H STDDEF_H STDINT_H STDLIB_H STRING_H STRTOLL STRTOULL \
+        SYS_IOCTL_H SYS_SELECT_H SYS_SOCKET_H SYS_STAT_H SYS_TYPES_H UNISTD_H OPENSSL TLS; do printf '#define HAVE_%s 1\n' $name; done
+      for name in INT LONG LONG_LONG SIZE_T; do printf '#define SIZEOF_%s __SIZEOF_%s__\n' $name $name; done
+      printf '#define SIZEOF_CHARP __SIZEOF_POINTER__\n#define SOCKET_SIZE_TYPE socklen_t\n#define MARIADB_DEFAULT_CHARSET "utf8mb4"\n'
+    } > libmariadb/include/ma_config.h
+    mkdir built
+    for name in async bulk1 conc336 connection cursor errors features-10_2 fetch logs misc performance ps ps_bugs ps_new result sp thread view; do
+      # shellcheck disable=SC2046  # a list of options
+      cc -w -DLIBMARIADB -DHAVE_SSL $(mariadb_config --include) -Ilibmariadb/include -Ilibmariadb/unittest/mytap \
+        "libmariadb/unittest/libmariadb/$name.c" libmariadb/unittest/libmariadb/ma_getopt.c libmariadb/unittest/mytap/tap.c \
+        -o "built/$name" -lmariadb -lpthread -lm 2>> errors || say "without $name of libmariadb's tests: it cannot be built"
+    done
+    mv built programs
+  )
+}
+
 from_python mysqlclient
 from_python Django
 from_python SQLAlchemy
+# The last version whose package has tests.
+from_python PyMySQL 0.9.3
 from_debian dbd-mysql libdbd-mysql-perl '*'
-from_debian dbd-mariadb libdbd-mariadb-perl '*'
 php=$(php -r 'echo PHP_MAJOR_VERSION, ".", PHP_MINOR_VERSION;' 2> /dev/null || echo 8.2)
 from_debian php "php$php" '*/ext/mysqli/tests/*' '*/ext/pdo_mysql/tests/*' '*/ext/pdo/tests/*' '*/run-tests.php'
+if [ "${1:-}" != cut ]; then
+  from_python mysql-connector-python
+  from_debian dbd-mariadb libdbd-mariadb-perl '*'
+  libmariadb
+  mysql_async
+  sqlx
+fi
 rm -rf "$folder/apt"

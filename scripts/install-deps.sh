@@ -3,8 +3,9 @@
 #
 #   scripts/install-deps.sh build    a C compiler, for cargo build
 #   scripts/install-deps.sh demo     and the MariaDB server programs, which the demo runs privately
-#   scripts/install-deps.sh test     and PHP, Python, Node, Ruby, Java, C and Rust with their MySQL drivers, and MySQL itself
-#   scripts/install-deps.sh test-clients   and the drivers' own test suites, with Perl's drivers
+#   scripts/install-deps.sh test     and PHP, Python, Perl, Node, Ruby, Java, C and Rust with their MySQL drivers, MySQL itself, and
+#                                    the test suites of some drivers
+#   scripts/install-deps.sh test-clients   and all the drivers' own test suites
 #   scripts/install-deps.sh bench    and sysbench and HAProxy
 #   scripts/install-deps.sh --dry-run GROUP    only says what it would do
 #
@@ -78,6 +79,9 @@ test_tools() {
   # The compiler too: Java runs the source file.
   want default-jdk-headless javac
   [ -e /usr/share/java/mariadb-java-client.jar ] || packages="$packages libmariadb-java"
+  # Their own tests, and what runs them.
+  want perl prove
+  if ! perl -MDBD::mysql -e 1 2> /dev/null; then packages="$packages libdbd-mysql-perl"; fi
 }
 
 python_headers() {
@@ -87,8 +91,6 @@ sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Pyth
 
 suites() {
   test_tools
-  want perl prove
-  if ! perl -MDBD::mysql -e 1 2> /dev/null; then packages="$packages libdbd-mysql-perl"; fi
   if ! perl -MDBD::MariaDB -e 1 2> /dev/null; then packages="$packages libdbd-mariadb-perl"; fi
 }
 
@@ -205,7 +207,10 @@ have cargo || [ -x "$HOME/.cargo/bin/cargo" ] || say "note: cargo is not here; R
 case ${1:-} in
   build) build; install_packages ;;
   demo) demo; install_packages ;;
-  test) test_tools; install_packages; install_drivers; install_mysql ;;
+  test)
+    test_tools; install_packages; install_drivers; install_mysql
+    [ -n "$dry" ] || "$here/scripts/get-suites.sh" cut
+    ;;
   test-clients)
     suites; install_packages; install_drivers; install_mysql
     [ -n "$dry" ] || { "$here/scripts/get-mariadb.sh" && "$here/scripts/get-suites.sh"; }

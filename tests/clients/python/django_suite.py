@@ -1,9 +1,10 @@
 """Settings for Django's own tests, and a runner that prints one line for each test."""
 
 import os
-import unittest
 
 from django.test.runner import DiscoverRunner
+
+import verdicts
 
 
 def database(name):
@@ -21,35 +22,9 @@ USE_TZ = False
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 
 
-class Result(unittest.TextTestResult):
-    def tell(self, what, test):
-        print(what, test.id() if hasattr(test, "id") else test, flush=True)
-
-    def addSuccess(self, test):
-        super().addSuccess(test)
-        self.tell("PASSED", test)
-
-    def addFailure(self, test, error):
-        super().addFailure(test, error)
-        self.tell("FAILED", test)
-
-    def addError(self, test, error):
-        super().addError(test, error)
-        self.tell("ERROR", test)
-
-    def addSkip(self, test, reason):
-        super().addSkip(test, reason)
-        self.tell("SKIPPED", test)
-
-    def addSubTest(self, test, subtest, error):
-        super().addSubTest(test, subtest, error)
-        if error is not None:
-            self.tell("FAILED", test)
-
-
 class Runner(DiscoverRunner):
     def get_resultclass(self):
-        return Result
+        return verdicts.Result
 
 
 TEST_RUNNER = "django_suite.Runner"

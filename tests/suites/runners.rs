@@ -1,0 +1,248 @@
+//! How each suite is run, in the folder that scripts/get-suites.sh gave it. Compares nothing.
+
+use std::net::SocketAddr;
+
+use tokio::process::Command;
+
+use crate::support::clients::{command, python, scripts, target};
+use crate::{Suite, read};
+
+/// The account of the suites, and its password.
+pub(crate) const USER: &str = "suite";
+
+const TIMEOUT: &str = "wait_timeout of a session does not end it";
+const ATTRIBUTES: &str = "servers do not get the clients' connection attributes";
+
+pub(crate) const MYSQLCLIENT: Suite = Suite {
+    name: "mysqlclient",
+    folder: "mysqlclient",
+    schemas: &["test"],
+    setup: &[],
+    run: run_mysqlclient,
+    read: read::words,
+    labels: "tests",
+    known: &[],
+};
+/// The tests that came with version 0.9.3, the last whose package has them, on the driver that is installed.
+pub(crate) const PYMYSQL: Suite = Suite {
+    name: "PyMySQL",
+    folder: "PyMySQL-0.9.3",
+    schemas: &["test1", "test2"],
+    setup: &[],
+    run: run_pymysql,
+    read: read::words,
+    labels: "pymysql.tests",
+    known: &[
+        ("TestAuthentication::test_plugin", "the greeting names proxy.default_auth, not the servers' own default"),
+        ("TestConnection::test_connection_gone_away", TIMEOUT),
+    ],
+};
+pub(crate) const CONNECTOR_PYTHON: Suite = Suite {
+    name: "Connector/Python",
+    folder: "mysql-connector-python",
+    schemas: &["myconnpy"],
+    setup: &[],
+    run: run_connector_python,
+    read: read::words,
+    labels: "",
+    known: &[],
+};
+pub(crate) const DJANGO: Suite = Suite {
+    name: "Django",
+    folder: "Django",
+    schemas: &[],
+    setup: &[],
+    run: run_django,
+    read: read::words,
+    labels: "backends basic transactions select_for_update bulk_create introspection inspectdb queries aggregation migrations \
+             schema raw_query get_or_create update delete expressions annotations",
+    known: &[],
+};
+pub(crate) const SQLALCHEMY: Suite = Suite {
+    name: "SQLAlchemy on mysqlclient",
+    folder: "SQLAlchemy",
+    schemas: &["test", "test_schema"],
+    setup: &[],
+    run: |suite, address| run_sqlalchemy(suite, address, "mysqldb"),
+    read: read::words,
+    labels: "test/dialect/mysql test/dialect/test_suite.py",
+    known: &[],
+};
+pub(crate) const DBD: Suite = Suite {
+    name: "DBD::mysql",
+    folder: "dbd-mysql",
+    schemas: &["test"],
+    setup: &[],
+    run: |suite, address| run_dbd(suite, address, "mysql"),
+    read: read::tap,
+    labels: "t/",
+    known: &[("t/56connattr.t", ATTRIBUTES)],
+};
+pub(crate) const PHP: Suite = Suite {
+    name: "PHP's mysqli",
+    folder: "php",
+    schemas: &["test"],
+    setup: &[],
+    run: run_php,
+    read: read::phpt,
+    labels: "ext/mysqli/tests",
+    known: &[("pdo_mysql_connect_attr.phpt", ATTRIBUTES), ("mysqli_no_reconnect.phpt", TIMEOUT)],
+};
+/// The unit tests of libmariadb, built against the installed library. Without those that need parts of it which it does not export.
+pub(crate) const CONNECTOR_C: Suite = Suite {
+    name: "Connector/C",
+    folder: "libmariadb",
+    schemas: &["test"],
+    setup: &[],
+    run: run_connector_c,
+    read: read::tap,
+    labels: "",
+    known: &[],
+};
+pub(crate) const MYSQL_ASYNC: Suite = Suite {
+    name: "mysql_async",
+    folder: "mysql_async",
+    schemas: &["test"],
+    setup: &[],
+    run: run_mysql_async,
+    read: read::cargo,
+    labels: "",
+    known: &[],
+};
+/// On our own stand-in for the package of helpers that is not published with them.
+pub(crate) const SQLX: Suite = Suite {
+    name: "sqlx",
+    folder: "sqlx",
+    schemas: &["test"],
+    setup: &[
+        "CREATE TABLE test.tweet (id BIGINT PRIMARY KEY AUTO_INCREMENT, created_at TIMESTAMP NOT NULL DEFAULT NOW(), \
+         text TEXT NOT NULL, owner_id BIGINT)",
+        "CREATE TABLE test.tweet_reply (id BIGINT PRIMARY KEY AUTO_INCREMENT, tweet_id BIGINT NOT NULL, \
+         created_at TIMESTAMP NOT NULL DEFAULT NOW(), text TEXT NOT NULL, owner_id BIGINT, \
+         CONSTRAINT tweet_id_fk FOREIGN KEY (tweet_id) REFERENCES tweet(id))",
+        "CREATE TABLE test.products (product_no INTEGER, name TEXT, price NUMERIC CHECK (price > 0))",
+    ],
+    run: run_sqlx,
+    read: read::cargo,
+    labels: "",
+    known: &[],
+};
+
+fn pytest() -> Command {
+    let mut run = command(python());
+    run.args(["-m", "pytest", "-q", "-rpfE", "--tb=short", "-p", "no:cacheprovider"]);
+    run.env("PYTHONPATH", scripts().join("python")).env("PYTHONDONTWRITEBYTECODE", "1");
+    run
+}
+
+fn address_for_python(run: &mut Command, address: SocketAddr) {
+    run.env("PYTHONPATH", scripts().join("python")).env("PYTHONDONTWRITEBYTECODE", "1");
+    run.env("SUITE_HOST", address.ip().to_string()).env("SUITE_PORT", address.port().to_string());
+    run.env("SUITE_USER", USER).env("SUITE_PASSWORD", USER);
+}
+
+fn run_mysqlclient(suite: &mut Suite, address: SocketAddr) -> Command {
+    let login = format!(
+        "[MySQLdb-tests]\nhost={}\nport={}\nuser={USER}\npassword={USER}\ndatabase=test\ndefault-character-set=utf8mb4\n",
+        address.ip(),
+        address.port()
+    );
+    let file = format!("pointsman-{}.cnf", address.port());
+    std::fs::write(suite.folder().join("tests").join(&file), login).unwrap();
+    let mut run = pytest();
+    run.arg(suite.labels).env("TESTDB", file);
+    run
+}
+
+fn run_pymysql(suite: &mut Suite, address: SocketAddr) -> Command {
+    let login =
+        format!(r#""host": "{}", "port": {}, "user": "{USER}", "password": "{USER}""#, address.ip(), address.port());
+    let first = r#""database": "test1", "use_unicode": true, "local_infile": true"#;
+    let databases = format!(r#"[{{{login}, {first}}}, {{{login}, "database": "test2"}}]"#);
+    std::fs::write(suite.folder().join("pymysql/tests/databases.json"), databases).unwrap();
+    let mut run = pytest();
+    run.args(["-p", "pymysql_suite", "--pyargs", suite.labels]).env("SUITE_FOLDER", suite.folder());
+    run
+}
+
+fn run_connector_python(suite: &mut Suite, address: SocketAddr) -> Command {
+    let mut run = command(python());
+    run.arg(scripts().join("python/connector_suite.py")).args(suite.labels.split_whitespace());
+    address_for_python(&mut run, address);
+    run
+}
+
+fn run_django(suite: &mut Suite, address: SocketAddr) -> Command {
+    let mut run = command(python());
+    run.arg("tests/runtests.py").args(["--settings=django_suite", "--parallel=1", "--noinput"]);
+    run.args(suite.labels.split_whitespace());
+    address_for_python(&mut run, address);
+    run
+}
+
+fn run_sqlalchemy(suite: &mut Suite, address: SocketAddr, driver: &str) -> Command {
+    let mut run = pytest();
+    run.args(suite.labels.split_whitespace());
+    run.arg("--dburi").arg(format!("mysql+{driver}://{USER}:{USER}@{address}/test?charset=utf8mb4"));
+    run
+}
+
+pub(crate) fn sqlalchemy_on_pymysql(suite: &mut Suite, address: SocketAddr) -> Command {
+    run_sqlalchemy(suite, address, "pymysql")
+}
+
+pub(crate) fn sqlalchemy_on_asyncmy(suite: &mut Suite, address: SocketAddr) -> Command {
+    run_sqlalchemy(suite, address, "asyncmy")
+}
+
+fn run_dbd(suite: &mut Suite, address: SocketAddr, driver: &str) -> Command {
+    let login = format!("DBI:{driver}:database=test;host={};port={}", address.ip(), address.port());
+    let mut run = command("prove");
+    run.arg("-v").args(suite.labels.split_whitespace());
+    run.env("DBI_DSN", login).env("DBI_USER", USER).env("DBI_PASS", USER);
+    run
+}
+
+pub(crate) fn dbd_mariadb(suite: &mut Suite, address: SocketAddr) -> Command {
+    run_dbd(suite, address, "MariaDB")
+}
+
+fn run_php(suite: &mut Suite, address: SocketAddr) -> Command {
+    let mut run = command("php");
+    run.args(["run-tests.php", "-q", "-p", "/usr/bin/php", "--no-color", "--set-timeout", "60"]);
+    run.args(suite.labels.split_whitespace()).args(["-d", "mysqli.allow_local_infile=1"]);
+    let (host, port) = (address.ip().to_string(), address.port().to_string());
+    run.env("MYSQL_TEST_HOST", &host).env("MYSQL_TEST_PORT", &port).env("MYSQL_TEST_DB", "test");
+    run.env("MYSQL_TEST_USER", USER).env("MYSQL_TEST_PASSWD", USER);
+    run.env("PDO_MYSQL_TEST_DSN", format!("mysql:host={host};port={port};dbname=test"));
+    run.env("PDO_MYSQL_TEST_USER", USER).env("PDO_MYSQL_TEST_PASS", USER);
+    run.env("NO_INTERACTION", "1");
+    run
+}
+
+fn run_connector_c(_: &mut Suite, address: SocketAddr) -> Command {
+    let mut run = command("sh");
+    // As `prove` names them, which does not know what they print on stderr.
+    run.args(["-c", r#"for program in programs/*; do echo "t/${program##*/} .."; timeout 300 "$program"; done"#]);
+    run.env("MARIADB_CC_TEST", "1").env("MYSQL_TEST_HOST", address.ip().to_string());
+    run.env("MYSQL_TEST_PORT", address.port().to_string()).env("MYSQL_TEST_DB", "test");
+    run.env("MYSQL_TEST_USER", USER).env("MYSQL_TEST_PASSWD", USER);
+    run
+}
+
+/// `cargo test` in a package of its own, whose build stays from run to run.
+fn cargo_test(address: SocketAddr, arguments: &str) -> Command {
+    let mut run = command("sh");
+    run.args(["-c", &format!("cargo test --locked --no-fail-fast --color never {arguments} 2>&1")]);
+    run.env("CARGO_TARGET_DIR", target().join("suites/rust"));
+    run.env("DATABASE_URL", format!("mysql://{USER}:{USER}@{address}/test"));
+    run
+}
+
+fn run_mysql_async(_: &mut Suite, address: SocketAddr) -> Command {
+    cargo_test(address, "--lib --no-default-features --features minimal-rust,derive,binlog")
+}
+
+fn run_sqlx(_: &mut Suite, address: SocketAddr) -> Command {
+    cargo_test(address, "--tests")
+}
