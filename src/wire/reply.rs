@@ -622,7 +622,7 @@ impl ReplyTracker {
         };
         if let Some(statement) = self.statement {
             let mut packet = BytesMut::with_capacity(32);
-            put_with(&mut packet, header.sequence, |out| {
+            put_with(&mut packet, self.sequence(header), |out| {
                 out.extend_from_slice(&[0]);
                 out.extend_from_slice(&statement.0.to_le_bytes());
                 out.extend_from_slice(payload.get(5..).unwrap_or_default());

@@ -92,6 +92,19 @@ fn prepare_gets_the_clients_id() {
 }
 
 #[test]
+fn prepare_is_numbered_for_the_client_whatever_a_compressed_server_says() {
+    // The command came to the server in three compressed packets, by which it numbers its answer.
+    let ok = b"\x00\x05\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00";
+    let mut bytes = BytesMut::new();
+    put_packet(&mut bytes, 3, ok);
+    put_packet(&mut bytes, 4, COLUMN);
+    let tracker =
+        ReplyTracker::new(ReplyKind::Prepare, modern(), modern()).with_statement(ClientStatementId(5)).with_sequence(1);
+    let (progress, _, client) = run(tracker, &bytes, 1000);
+    assert_eq!((progress, BytesMut::from(&client[..])), (Ok(Progress::Done), packets(&[ok, COLUMN])));
+}
+
+#[test]
 fn rows_of_our_own_take_the_place_of_the_servers() {
     let cells = vec![vec![Cell::Text(b"a"[..].into()), Cell::Null], vec![Cell::Text(b"b"[..].into()), Cell::Null]];
     for (server_rows, binary) in [(0_u8, false), (1, false), (3, false), (3, true)] {
