@@ -15,7 +15,6 @@ use std::time::Duration;
 use pointsman::sandbox::{Sandbox, free_port};
 use support::raw::{Login, Raw};
 use support::until;
-use tokio::io::AsyncReadExt as _;
 use tokio::time::Instant;
 
 /// The proxy as a process.

@@ -30,7 +30,6 @@ async fn a_listed_load_balancer_names_the_client() {
     for (header, host) in cases {
         for step in [1, 7, header.len()] {
             let mut raw = Raw::dial(at).await;
-            raw.stream.set_nodelay(true).unwrap();
             for part in header.chunks(step) {
                 raw.write(part).await;
                 tokio::task::yield_now().await;

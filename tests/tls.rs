@@ -10,18 +10,16 @@ use std::time::Duration;
 
 use pointsman::app;
 use pointsman::cluster::Flavor;
-use pointsman::config::certificates::provider;
 use pointsman::config::{Loaded, Source, parse};
 use pointsman::net::Stream;
 use pointsman::sandbox::SandboxOptions;
 use pointsman::wire::handshake::{Greeting, ssl_request};
 use pointsman::wire::writer::put_packet;
 use pointsman::wire::{Capabilities, ErrPacket, Inbox};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection};
 use support::raw::{Login, Raw};
-use support::tls::{Authority, Files, cli, mariadb, mysql, newer_mariadb};
+use support::tls::{Authority, Files, cli, client_config, mariadb, mysql, newer_mariadb};
 use support::{Stage, configuration, start, until};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -447,50 +445,6 @@ async fn a_wrong_pair_is_refused_with_its_place() {
     let problems = parse(Some(Source { name: "f.toml", text: &text }), &Files).unwrap_err().to_string();
     assert!(problems.starts_with("f.toml:9:7: `key`: the file"), "{problems}");
     assert!(problems.contains("not the key of the certificate"), "{problems}");
-}
-
-/// Any certificate will do: the tests look at other things.
-#[derive(Debug)]
-struct Anyone;
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider().signature_verification_algorithms.supported_schemes()
-    }
-}
-
-fn client_config(versions: &[&'static rustls::SupportedProtocolVersion]) -> Arc<ClientConfig> {
-    let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(versions).unwrap();
-    Arc::new(builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone)).with_no_client_auth())
 }
 
 /// A client under TLS that speaks packets.

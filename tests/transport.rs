@@ -13,7 +13,6 @@ use pointsman::sandbox::{APP, MONITOR, OTHER};
 use pointsman::wire::Capabilities;
 use support::raw::{Login, MODERN, Raw};
 use support::{Stage, servers_of, stage_on, until};
-use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
 /// Nothing that a client does here takes longer.

@@ -288,7 +288,7 @@ CALL begins()
 SELECT COUNT(*) FROM t
 ROLLBACK
 SELECT COUNT(*) FROM t
-CREATE PROCEDURE sets() BEGIN SET @inside = 9; SET sql_mode = 'ANSI_QUOTES'; SET NAMES latin1; END
+[gap=unasked-session-state@mysql] CREATE PROCEDURE sets() BEGIN SET @inside = 9; SET sql_mode = 'ANSI_QUOTES'; SET NAMES latin1; END
 CALL sets()
 SELECT @inside, @@sql_mode, @@character_set_client
 SET NAMES utf8mb4

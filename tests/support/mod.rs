@@ -8,6 +8,7 @@ pub mod fake;
 pub mod random;
 pub mod raw;
 pub mod tls;
+pub mod wire;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -8,15 +8,22 @@ use std::time::Duration;
 use bytes::BytesMut;
 use pointsman::wire::auth::{CACHING_SHA2, NATIVE, SHA256, caching_sha2, native};
 use pointsman::wire::command::query_head;
-use pointsman::wire::handshake::{Greeting, HandshakeResponse};
+use pointsman::wire::handshake::{Greeting, HandshakeResponse, ssl_request};
 use pointsman::wire::header::{HEADER_LEN, MAX_PAYLOAD, PacketHeader};
 use pointsman::wire::writer::{put_lenenc_bytes, put_packet};
 use pointsman::wire::{Capabilities, ErrPacket, Reader};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
+
+use super::wire::{Method, Wire, ZSTD_LEVEL};
 
 /// Nothing that a test waits for takes longer.
 pub const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The longest packet that a client takes, in bytes.
+const MAX_PACKET: u32 = 1 << 30;
+
+/// utf8mb4_general_ci.
+const COLLATION: u16 = 45;
 
 /// What clients ask for nowadays.
 pub const MODERN: Capabilities = Capabilities::OFFERED
@@ -67,6 +74,10 @@ pub struct Login {
     pub capabilities: Capabilities,
     /// Send a first proof that is wrong.
     pub spoil: bool,
+    /// Under TLS.
+    pub tls: bool,
+    /// Compressed behind the login; without it a client that asks for compression reads and writes compressed packets itself.
+    pub compression: Option<Method>,
 }
 
 impl Login {
@@ -78,6 +89,8 @@ impl Login {
             plugin: NATIVE.into(),
             capabilities: MODERN,
             spoil: false,
+            tls: false,
+            compression: None,
         }
     }
 
@@ -96,7 +109,7 @@ impl Login {
 
 /// A client's connection.
 pub struct Raw {
-    pub stream: TcpStream,
+    pub stream: Wire,
     pub capabilities: Capabilities,
     pub greeting: Option<Greeting>,
     /// The sequence id of the next packet.
@@ -120,6 +133,7 @@ impl Raw {
 
     fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
+        let stream = stream.into();
         Self { stream, capabilities: Capabilities::PROTOCOL_41, greeting: None, sequence: 0, cursor: false }
     }
 
@@ -150,6 +164,17 @@ impl Raw {
         if login.schema.is_some() {
             capabilities = capabilities | Capabilities::CONNECT_WITH_DB;
         }
+        let compression = match login.compression {
+            Some(Method::Zlib) => Capabilities::COMPRESS,
+            Some(Method::Zstd) => Capabilities::ZSTD,
+            None => Capabilities::default(),
+        };
+        capabilities = capabilities | compression & greeting.capabilities;
+        if login.tls {
+            capabilities = capabilities | Capabilities::SSL;
+            self.answer(&ssl_request(capabilities, MAX_PACKET, COLLATION)).await;
+            self.stream.secure().await.expect("TLS");
+        }
         let mut proof = scramble(&login.plugin, &login.password, &greeting.nonce);
         if login.spoil
             && let Some(byte) = proof.first_mut()
@@ -158,18 +183,25 @@ impl Raw {
         }
         let response = HandshakeResponse {
             capabilities,
-            max_packet: 1 << 30,
-            collation: 45,
+            max_packet: MAX_PACKET,
+            collation: COLLATION,
             user: login.user.clone().into_bytes(),
             auth_response: proof,
             schema: login.schema.clone().map(String::into_bytes),
             plugin: Some(login.plugin.clone()).filter(|plugin| !plugin.is_empty()),
             attributes: Vec::new(),
-            zstd_level: 0,
+            zstd_level: ZSTD_LEVEL,
         };
         self.capabilities = capabilities;
         self.answer(&response.encode()).await;
-        self.authenticate(&login.password, &login.plugin, greeting.nonce.to_vec()).await
+        let packets = self.authenticate(&login.password, &login.plugin, greeting.nonce.to_vec()).await;
+        if let Some(method) = login.compression
+            && packets.last().is_some_and(Packet::is_ok)
+        {
+            assert!(capabilities.contains(compression), "{method:?} is not offered");
+            self.stream.compress(method);
+        }
+        packets
     }
 
     /// COM_CHANGE_USER; returns all that the server said.
@@ -228,6 +260,7 @@ impl Raw {
     /// Sends a command.
     pub async fn send(&mut self, payload: &[u8]) {
         self.sequence = 0;
+        self.stream.begin();
         self.answer(payload).await;
     }
 
@@ -250,7 +283,8 @@ impl Raw {
             let mut bytes = [0; HEADER_LEN];
             self.fill(&mut bytes).await?;
             let header = PacketHeader::parse(&bytes).unwrap();
-            if header.sequence != self.sequence {
+            // Inside compressed packets servers number them anew where they please, and clients do not look.
+            if header.sequence != self.sequence && !self.stream.is_compressed() {
                 // ERR packets of a server that closes begin anew.
                 let (got, wanted) = (header.sequence, self.sequence);
                 if header.sequence != 0 {
@@ -270,7 +304,7 @@ impl Raw {
 
     async fn fill(&mut self, bytes: &mut [u8]) -> io::Result<()> {
         match tokio::time::timeout(PATIENCE, self.stream.read_exact(bytes)).await {
-            Ok(result) => result.map(|_| ()),
+            Ok(result) => result,
             Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the peer is silent")),
         }
     }
@@ -287,6 +321,7 @@ impl Raw {
     pub async fn try_send(&mut self, payload: &[u8]) {
         let mut out = BytesMut::new();
         put_packet(&mut out, 0, payload);
+        self.stream.begin();
         let _ = self.stream.write_all(&out).await;
     }
 

@@ -19,7 +19,20 @@ pub struct Section {
     pub schema: Option<String>,
     /// Everything is sent as text, whatever the form: what it leaves behind, PREPARE of it would not.
     pub text_only: bool,
+    /// Made by chance.
+    pub generated: bool,
     pub entries: Vec<Entry>,
+}
+
+impl Section {
+    /// One made by chance: its entries are numbered.
+    pub fn generated(name: String, mut entries: Vec<Entry>) -> Self {
+        for (at, entry) in entries.iter_mut().enumerate() {
+            entry.line = at + 1;
+        }
+        let (user, schema) = ("app".to_owned(), Some("app".to_owned()));
+        Self { name, flavor: None, user, schema, text_only: false, generated: true, entries }
+    }
 }
 
 /// One statement or command.
@@ -29,6 +42,8 @@ pub struct Entry {
     pub flavor: Option<Flavor>,
     /// Sent as text, whatever the form.
     pub text_only: bool,
+    /// Executed without a cursor, whatever the form.
+    pub no_cursor: bool,
     pub masks: Vec<Mask>,
     /// It is known to differ: the name of the gap, and the only family that has it.
     pub gap: Option<(String, Option<Flavor>)>,
@@ -51,6 +66,24 @@ pub enum Act {
     Close(String),
     ChangeUser(String, Option<String>),
     Reconnect,
+    /// Another one's payload, cut to this length, and with these bytes behind it.
+    Altered(Box<Act>, usize, Vec<u8>, Answer),
+}
+
+impl Act {
+    /// Whether it may leave something that the replica must get.
+    pub fn may_write(&self) -> bool {
+        match self {
+            // No function is called, and nothing stands behind it.
+            Self::Sql(text) => {
+                let reads = [&b"SELECT "[..], b"SHOW ", b"SET NAMES "];
+                let plain = text.iter().all(|byte| !matches!(byte, b'(' | b';' | b'@'));
+                !plain || !reads.iter().any(|word| text.starts_with(word))
+            }
+            Self::File(_) | Self::Close(_) | Self::Long(..) | Self::Fetch(..) | Self::ResetStatement(_) => false,
+            _ => true,
+        }
+    }
 }
 
 /// How an EXECUTE is made.
@@ -83,11 +116,16 @@ pub enum Answer {
 
 impl Entry {
     pub fn new(act: Act) -> Self {
-        Self { line: 0, flavor: None, text_only: false, masks: Vec::new(), gap: None, act }
+        Self { line: 0, flavor: None, text_only: false, no_cursor: false, masks: Vec::new(), gap: None, act }
     }
 
     pub fn sql(text: impl Into<Vec<u8>>) -> Self {
         Self::new(Act::Sql(text.into()))
+    }
+
+    /// Whether a mask of it looks into cells.
+    pub fn masks_cells(&self) -> bool {
+        self.masks.iter().any(|mask| *mask != Mask::Plan)
     }
 
     /// The gap that it shows on this family.
@@ -109,6 +147,9 @@ impl Entry {
                 format!("payload {hex} ({} bytes)", bytes.len())
             }
             Act::Prepare(name, text) => format!("prepare {name}: {}", cut(text)),
+            Act::Altered(act, keep, tail, _) => {
+                format!("{:?}, cut to {keep} bytes, with {tail:02x?} behind", Self::new((**act).clone()).describe())
+            }
             other => cut(format!("{other:?}").as_bytes()),
         }
     }
@@ -180,6 +221,7 @@ fn section(file: &str, header: &str) -> Section {
         user: "app".to_owned(),
         schema: Some("app".to_owned()),
         text_only: false,
+        generated: false,
         entries: Vec::new(),
     };
     for word in words.split_whitespace() {
@@ -217,6 +259,7 @@ fn entry(text: &str, line: usize) -> Result<Entry, String> {
                 ("mariadb", _) => entry.flavor = Some(Flavor::MariaDb),
                 ("mysql", _) => entry.flavor = Some(Flavor::MySql),
                 ("text", _) => entry.text_only = true,
+                ("no_cursor", _) => entry.no_cursor = true,
                 ("bytes", _) => bytes = true,
                 ("gap", name) => entry.gap = Some(gap(name)),
                 (name, argument) => {

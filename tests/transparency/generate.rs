@@ -1,5 +1,5 @@
 //! Sections made by chance from a seed: expressions over the fixtures' columns, queries with random clauses, parameters of
-//! every binary type, cursors fetched in random pieces, random sequences of commands.
+//! every binary type, cursors fetched in random pieces.
 
 use pointsman::cluster::Flavor;
 
@@ -195,7 +195,7 @@ const VALUES: &[&str] = &[
     "int24:-70000",
 ];
 
-fn values(random: &mut Random, n: usize) -> Vec<Value> {
+pub fn values(random: &mut Random, n: usize) -> Vec<Value> {
     (0..n).map(|_| value(random.of(VALUES)).unwrap()).collect()
 }
 
@@ -283,18 +283,7 @@ pub fn sections(seed: u64, count: usize) -> Vec<Section> {
                     }
                 }
             }
-            for (at, entry) in entries.iter_mut().enumerate() {
-                entry.line = at;
-            }
-            let name = format!("generated: seed {seed}, {number}");
-            Section {
-                name,
-                flavor: None,
-                user: "app".to_owned(),
-                schema: Some("app".to_owned()),
-                text_only: false,
-                entries,
-            }
+            Section::generated(format!("generated: seed {seed}, {number}"), entries)
         })
         .collect()
 }

@@ -2,8 +2,8 @@
 //! the protocol; what comes back is compared packet by packet, byte for byte, but for what `masks.rs` lists.
 //!
 //! `TRANSPARENCY=all` runs every section in every form (`make test-transparency`); otherwise each runs in the two forms
-//! that a fixed rule gives it. `TRANSPARENCY_ONLY=text` runs the sections whose names contain the text, in every form;
-//! `TRANSPARENCY_SEED=7` generates other sections than the committed seed does.
+//! that a fixed rule gives it. `TRANSPARENCY_ONLY=text` runs the sections whose names contain the text, in every form, or in
+//! those whose names contain `TRANSPARENCY_FORM`; `TRANSPARENCY_SEED=7` generates other sections than the committed seed does.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -16,15 +16,18 @@
 
 mod client;
 mod corpus;
+mod forms;
 mod generate;
 mod masks;
 mod report;
+mod sequences;
 #[path = "../support/mod.rs"]
 mod support;
 mod twins;
 
-use client::{Client, End, FORMS, Form};
-use corpus::{Act, Section};
+use client::{Client, End, Heard};
+use corpus::{Act, Entry, Section};
+use forms::{FORMS, Form};
 use masks::Facts;
 use pointsman::cluster::Flavor;
 use report::{Report, Where};
@@ -41,20 +44,28 @@ const REPLICA_SHARE: f64 = 0.25;
 struct Choice {
     all: bool,
     only: Option<String>,
+    form: Option<String>,
 }
 
 impl Choice {
     fn from_environment() -> Self {
         let all = std::env::var("TRANSPARENCY").is_ok_and(|value| value == "all");
-        Self { all, only: std::env::var("TRANSPARENCY_ONLY").ok() }
+        Self { all, only: std::env::var("TRANSPARENCY_ONLY").ok(), form: std::env::var("TRANSPARENCY_FORM").ok() }
     }
 
     /// Whether the section at this place of the list runs in the form at that place.
-    fn takes(&self, section: usize, name: &str, form: usize, forms: usize) -> bool {
+    fn takes(&self, number: usize, section: &Section, at: usize, forms: &[&Form]) -> bool {
+        // Without definitions cells have no names by which they could be masked.
+        if forms[at].no_definitions && section.entries.iter().any(Entry::masks_cells) {
+            return false;
+        }
+        if self.form.as_ref().is_some_and(|form| !forms[at].name.contains(form.as_str())) {
+            return false;
+        }
         match &self.only {
-            Some(only) => name.contains(only.as_str()),
-            // Two forms of all, half a round apart, so that every section is sent as text and prepared.
-            None => self.all || form == section % forms || form == (section + 1) % forms,
+            Some(only) => section.name.contains(only.as_str()),
+            // Two neighbours, so that every section is sent as text and prepared.
+            None => self.all || self.form.is_some() || at == number % forms.len() || at == (number + 1) % forms.len(),
         }
     }
 }
@@ -68,25 +79,30 @@ async fn compare_all(flavor: Flavor, sections: &[Section]) {
     let forms: Vec<&Form> = FORMS.iter().filter(|form| form.flavor.is_none_or(|only| only == flavor)).collect();
     let sections: Vec<&Section> =
         sections.iter().filter(|section| section.flavor.is_none_or(|only| only == flavor)).collect();
+    let mut built = false;
     for (at, form) in forms.iter().enumerate() {
         let chosen: Vec<&&Section> = sections
             .iter()
             .enumerate()
-            .filter(|(number, section)| choice.takes(*number, &section.name, at, forms.len()))
+            .filter(|(number, section)| choice.takes(*number, section, at, &forms))
             .map(|(_, section)| section)
             .collect();
         if chosen.is_empty() {
             continue;
         }
-        twins.rebuild().await;
+        twins.stand(form.behind).await;
+        // What sections changed of the fixtures is the same on both sides, but makes later forms poorer.
+        if choice.all || !built {
+            twins.rebuild().await;
+            built = true;
+        }
         for section in chosen {
             compare_section(&mut twins, section, form, facts.clone(), &mut report).await;
         }
     }
-    let (replica, primary) = reads(&twins).await;
-    twins.end().await;
+    let [replica, primary] = twins.end().await;
     report.finish(began.elapsed(), replica, primary, choice.all);
-    if choice.only.is_none() {
+    if choice.only.is_none() && choice.form.is_none() {
         let share = replica / (replica + primary);
         assert!(share >= REPLICA_SHARE, "{flavor:?}: only {share:.2} of the reads ran on the replica");
     }
@@ -102,54 +118,51 @@ async fn compare_section(
     let addresses = twins.addresses();
     let mut login = Login::new(&section.user, &format!("{}-secret", section.user));
     login.schema.clone_from(&section.schema);
-    let (mut direct, mut here) =
+    let ((mut direct, mut greeted), (mut here, mut greeted_here)) =
         tokio::join!(Client::login(addresses[0], login.clone(), *form), Client::login(addresses[1], login, *form));
-    let mut differences = 0;
+    let mut compare = |place: &Where<'_>, direct: &Client, expected: &mut Heard, here: &Client, got: &mut Heard| {
+        let [direct_facts, here_facts] = &mut facts;
+        for (client, heard, facts) in [(direct, &mut *expected, direct_facts), (here, &mut *got, here_facts)] {
+            facts.connection_id = client.id();
+            facts.statements = client.given().to_vec();
+            masks::apply(heard, &place.entry.masks, facts, client.capabilities(), report.used());
+        }
+        report.compare(place, expected, got)
+    };
+    let mut login = Entry::new(Act::Reconnect);
+    login.gap = Some(("state-after-change-user".to_owned(), None));
+    let place = Where { section, entry: &login, form };
+    let mut differences = usize::from(!compare(&place, &direct, &mut greeted, &here, &mut greeted_here));
+    let mut abandoned = false;
     for entry in &section.entries {
         if entry.flavor.is_some_and(|only| only != twins.flavor) {
             continue;
         }
         let (mut expected, mut got) =
             tokio::join!(direct.say(entry, section.text_only), here.say(entry, section.text_only));
-        let [direct_facts, here_facts] = &mut facts;
-        for (client, heard, facts) in [(&direct, &mut expected, direct_facts), (&here, &mut got, here_facts)] {
-            facts.connection_id = client.id();
-            masks::apply(heard, &entry.masks, facts, client.capabilities(), report.used());
-        }
         twins.last = format!("{}, line {}, {}", section.name, entry.line, form.name);
         let place = Where { section, entry, form };
-        if !report.compare(&place, &expected, &got) {
+        if !compare(&place, &direct, &mut expected, &here, &mut got) {
             differences += 1;
         }
         let broken = expected.end != End::Whole || got.end != End::Whole;
         if broken || differences >= SHOWN {
             let known = entry.gap_on(twins.flavor).is_some();
             if (expected.end != got.end && !known) || differences >= SHOWN {
-                report.abandoned(&place);
+                abandoned = true;
                 break;
             }
             tokio::join!(direct.reconnect(), here.reconnect());
         }
-        if !matches!(entry.act, Act::File(_) | Act::Close(_) | Act::Long(..)) {
+        if entry.act.may_write() {
             twins.settle().await;
         }
     }
+    if abandoned {
+        report.abandoned(section);
+    }
     tokio::join!(direct.quit(), here.quit());
     twins.tidy().await;
-}
-
-/// Reads that ran on the replica and on the primary.
-async fn reads(twins: &Twins) -> (f64, f64) {
-    let text = support::metrics_of(&twins.proxy).await;
-    let sum = |target: &str| -> f64 {
-        let lines = text.lines().filter(|line| {
-            line.starts_with("pointsman_statements_total{")
-                && line.contains("kind=\"select\"")
-                && line.contains(&format!("target=\"{target}\""))
-        });
-        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
-    };
-    (sum("replica"), sum("primary"))
 }
 
 /// Every listed statement and command.
@@ -164,7 +177,10 @@ const SEED: u64 = 1;
 async fn what_chance_makes_is_answered_as_by_the_server(flavor: Flavor) {
     let seed = std::env::var("TRANSPARENCY_SEED").map_or(SEED, |seed| seed.parse().expect("a seed is a number"));
     eprintln!("TRANSPARENCY_SEED={seed}");
-    compare_all(flavor, &generate::sections(seed, 60)).await;
+    let (queries, sequences) = if Choice::from_environment().all { (60, 60) } else { (40, 20) };
+    let mut sections = generate::sections(seed, queries);
+    sections.extend(sequences::sections(seed, sequences, flavor));
+    compare_all(flavor, &sections).await;
 }
 
 on_both!(the_corpus_is_answered_as_by_the_server, what_chance_makes_is_answered_as_by_the_server);

@@ -1,11 +1,29 @@
 //! What may differ between a direct connection and one through the proxy: this list, and nothing else. Each mask takes
-//! out no more than what it names; every use is counted.
+//! out no more than what it names; every use is counted, and the report prints the counts.
+//!
+//! Of every entry:
+//! - the statement id in the OK of COM_STMT_PREPARE, and in errors that name a statement by it, there only if this side gave
+//!   that id on this connection: a session has its own, whatever connections run its statements;
+//! - SESSION_STATE_CHANGED in an EOF packet, which has no room for what changed: servers set it there until an OK can tell
+//!   (MariaDB 10.11), which is another one where connections are shared; the proxy takes it out;
+//! - the order of changed variables (and of nothing else) among session state changes: that of a hash table of the server;
+//! - the sequence ids of packets inside compressed ones, but of an answer's first: servers number anew wherever they flush,
+//!   and clients do not look at them.
+//!
+//! Of entries that ask for it:
+//! - `connection_id`: the side's own connection id;
+//! - `server`: port, folders and UUIDs of the side's own servers;
+//! - `timing`: digits behind the names of measured times in EXPLAIN ANALYZE and ANALYZE;
+//! - `columns=A,B`: the digits in these columns: clocks, counters, estimates that each server makes for itself;
+//! - `plan`: the status flags NO_INDEX_USED and NO_GOOD_INDEX_USED of queries on the server's own tables.
+//!
+//! Besides, `client.rs` looks at no more than the last packet of a login.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use pointsman::wire::{Capabilities, OkPacket, Reader};
-use regex::bytes::Regex;
+use regex::bytes::{Captures, Regex};
 
 use crate::client::Heard;
 use crate::support::raw::Packet;
@@ -19,18 +37,17 @@ pub enum Mask {
     Timing,
     /// The server's port, folders, UUID and the like: the known text of that side.
     Server,
-    /// The digits of cells in these columns: clocks, random numbers, counters of the server.
+    /// The digits of cells in these columns: clocks, counters of the server, estimates.
     Columns(Vec<String>),
-    /// Rows in any order: the server promises none.
-    Unordered,
     /// The status flags NO_INDEX and NO_GOOD_INDEX: the plan of a query on the server's own tables hangs on their statistics.
     Plan,
 }
 
 /// Those that apply to every entry, by the names under which they are counted.
 pub const STATEMENT_ID: &str = "statement id: the session's own";
-pub const EOF_STATE_FLAG: &str = "SESSION_STATE_CHANGED in a classic EOF, which has no room for the change";
-pub const TRACK_ORDER: &str = "order of session state changes: that of a hash table";
+pub const EOF_STATE_FLAG: &str = "SESSION_STATE_CHANGED in an EOF, which has no room for the change";
+pub const TRACK_ORDER: &str = "order of changed variables: that of a hash table";
+pub const COMPRESSED_SEQUENCE: &str = "sequence ids inside compressed packets";
 
 impl Mask {
     pub fn named(name: &str, argument: &str) -> Option<Self> {
@@ -38,7 +55,6 @@ impl Mask {
             "connection_id" => Self::ConnectionId,
             "timing" => Self::Timing,
             "server" => Self::Server,
-            "unordered" => Self::Unordered,
             "plan" => Self::Plan,
             "columns" => Self::Columns(argument.split(',').map(str::to_owned).collect()),
             _ => return None,
@@ -50,8 +66,7 @@ impl Mask {
             Self::ConnectionId => "connection id",
             Self::Timing => "measured times",
             Self::Server => "port, folder and UUID of the server",
-            Self::Columns(_) => "digits of named columns (clocks, counters, random numbers)",
-            Self::Unordered => "order of rows",
+            Self::Columns(_) => "digits of named columns (clocks, counters, estimates)",
             Self::Plan => "NO_INDEX and NO_GOOD_INDEX of queries on the server's own tables",
         }
     }
@@ -61,6 +76,8 @@ impl Mask {
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     pub connection_id: u32,
+    /// The statement ids that this side gave.
+    pub statements: Vec<u32>,
     /// Texts that name this side's server.
     pub server: Vec<String>,
 }
@@ -73,26 +90,39 @@ pub fn apply(heard: &mut Heard, masks: &[Mask], facts: &Facts, capabilities: Cap
     // Rows that are fetched have their columns in the EXECUTE's reply.
     let mut columns = Vec::new();
     for (step, packets) in &mut heard.steps {
-        everywhere(step, packets, capabilities, used);
+        everywhere(step, packets, facts, capabilities, used);
         if !masks.is_empty() {
             asked_for(step, packets, &mut columns, masks, facts, capabilities, used);
         }
     }
 }
 
-fn everywhere(step: &str, packets: &mut [Packet], capabilities: Capabilities, used: &mut Used) {
+fn everywhere(step: &str, packets: &mut [Packet], facts: &Facts, capabilities: Capabilities, used: &mut Used) {
     if step == "prepare"
         && let Some(Packet { payload, .. }) = packets.first_mut()
         && let [0, id @ ..] = payload.as_mut_slice()
-        && id.len() == 11
+        && matches!(id.len(), 11 | 12)
     {
         id[..4].fill(0);
         *used.entry(STATEMENT_ID).or_default() += 1;
     }
-    for packet in packets {
-        if packet.payload.first() == Some(&0xFF) && HANDLER.is_match(&packet.payload) {
-            packet.payload = HANDLER.replace_all(&packet.payload, &b"statement (id)"[..]).into_owned();
-            *used.entry(STATEMENT_ID).or_default() += 1;
+    let tracked = capabilities.contains(Capabilities::SESSION_TRACK);
+    let compressed = capabilities.0 & Capabilities::COMPRESSION.0 != 0;
+    for (at, packet) in packets.iter_mut().enumerate() {
+        if compressed && at > 0 {
+            packet.sequence = 0;
+            *used.entry(COMPRESSED_SEQUENCE).or_default() += 1;
+        }
+        if packet.payload.first() == Some(&0xFF) {
+            let masked = HANDLER.replace_all(&packet.payload, |found: &Captures<'_>| {
+                let id = std::str::from_utf8(&found[2]).ok().and_then(|id| id.parse().ok());
+                let own = id.is_some_and(|id: u32| facts.statements.contains(&id));
+                if own { [&found[1], &b"id)"[..]].concat() } else { found[0].to_vec() }
+            });
+            if masked != packet.payload {
+                packet.payload = masked.into_owned();
+                *used.entry(STATEMENT_ID).or_default() += 1;
+            }
         }
         if let [0xFE, _, _, _, high] = packet.payload.as_mut_slice()
             && *high & 0x40 != 0
@@ -100,13 +130,13 @@ fn everywhere(step: &str, packets: &mut [Packet], capabilities: Capabilities, us
             *high &= !0x40;
             *used.entry(EOF_STATE_FLAG).or_default() += 1;
         }
-        if matches!(packet.payload.first(), Some(0 | 0xFE)) && capabilities.contains(Capabilities::SESSION_TRACK) {
+        if matches!(packet.payload.first(), Some(0 | 0xFE)) && tracked {
             sort_changes(packet, used);
         }
     }
 }
 
-/// Changes of state stand in the order of the server's hash table.
+/// Changed variables stand in the order of the server's hash table; all else is where it is.
 fn sort_changes(packet: &mut Packet, used: &mut Used) {
     // Rows may begin like an OK packet.
     let Ok(ok) = OkPacket::parse(&packet.payload, true) else { return };
@@ -118,10 +148,15 @@ fn sort_changes(packet: &mut Packet, used: &mut Used) {
     while let (Ok(kind), Ok(data)) = (reader.u8(), reader.lenenc_bytes()) {
         blocks.push((kind, data.to_vec()));
     }
-    if !reader.is_empty() || blocks.len() < 2 || blocks.is_sorted() {
+    let places: Vec<usize> = (0..blocks.len()).filter(|&at| blocks[at].0 == VARIABLE).collect();
+    let mut variables: Vec<_> = places.iter().map(|&at| blocks[at].clone()).collect();
+    if !reader.is_empty() || variables.is_sorted() {
         return;
     }
-    blocks.sort();
+    variables.sort();
+    for (at, variable) in places.into_iter().zip(variables) {
+        blocks[at] = variable;
+    }
     let mut sorted = bytes::BytesMut::new();
     for (kind, data) in blocks {
         sorted.extend_from_slice(&[kind]);
@@ -133,6 +168,9 @@ fn sort_changes(packet: &mut Packet, used: &mut Used) {
     *used.entry(TRACK_ORDER).or_default() += 1;
 }
 
+/// SESSION_TRACK_SYSTEM_VARIABLES.
+const VARIABLE: u8 = 0;
+
 static TIMES: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r#"(?x) (?: actual\ time=|\.\.|"actual_[a-z_]*":\ |time_ms":\ |_time":\ |elapsed|"r_[a-z_]*_ms":\ |"r_[a-z_]*cost[a-z_]*":\ |"r_engine_stats":\ |"pages_[a-z_]*":\ |duration":\ ) [0-9.e+-]+ "#,
@@ -141,9 +179,10 @@ static TIMES: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// Error texts name statements by their ids.
-static HANDLER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?:statement handler|The statement) \(\d+\)").unwrap());
+static HANDLER: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"((?:statement handler|The statement) \()(\d+)\)").unwrap());
 
-static DIGITS: LazyLock<Regex> = LazyLock::new(|| Regex::new("[0-9a-fA-F]").unwrap());
+static DIGITS: LazyLock<Regex> = LazyLock::new(|| Regex::new("[0-9]").unwrap());
 
 /// A column of a result: its name and its type.
 struct Column {
@@ -164,7 +203,6 @@ fn asked_for(
     let binary = matches!(step, "execute" | "fetch");
     let mut left = 0_u64;
     let mut in_rows = step == "fetch";
-    let mut first_row = None;
     for at in 0..packets.len() {
         if masks.contains(&Mask::Plan) && drop_plan(&mut packets[at].payload, classic) {
             *used.entry(Mask::Plan.name()).or_default() += 1;
@@ -183,8 +221,10 @@ fn asked_for(
         }
         let ends = payload.first() == Some(&0xFE) && (payload.len() < 9 || !classic);
         if in_rows && !ends {
-            first_row.get_or_insert(at);
-            if let Some(mut cells) = cells(&payload, columns, binary) {
+            // Rows whose columns are not known stay as they are.
+            if !columns.is_empty()
+                && let Some(mut cells) = cells(&payload, columns, binary)
+            {
                 for (cell, column) in cells.iter_mut().zip(&*columns) {
                     let Some(text) = cell else { continue };
                     *text = mask_cell(text, column, binary, masks, facts, used);
@@ -200,14 +240,6 @@ fn asked_for(
             continue;
         }
         if in_rows || matches!(payload.first(), Some(0)) {
-            if let (Some(from), true) = (first_row.take(), masks.contains(&Mask::Unordered)) {
-                let mut rows: Vec<Vec<u8>> = packets[from..at].iter().map(|packet| packet.payload.clone()).collect();
-                rows.sort();
-                for (packet, row) in packets[from..at].iter_mut().zip(rows) {
-                    packet.payload = row;
-                }
-                *used.entry(Mask::Unordered.name()).or_default() += 1;
-            }
             in_rows = false;
             continue;
         }
@@ -217,7 +249,12 @@ fn asked_for(
         }
         if step != "prepare" {
             columns.clear();
-            left = Reader::new("count", &payload).lenenc().unwrap_or(0);
+            let mut head = Reader::new("count", &payload);
+            left = head.lenenc().unwrap_or(0);
+            if capabilities.contains(Capabilities::OPTIONAL_RESULTSET_METADATA) && head.u8() == Ok(0) {
+                left = 0;
+                in_rows = !classic;
+            }
         }
     }
 }
@@ -322,11 +359,13 @@ fn mask_text(text: &[u8], masks: &[Mask], facts: &Facts, used: &mut Used) -> Vec
             Mask::Timing => text = TIMES.replace_all(&text, &b"time"[..]).into_owned(),
             Mask::Server => {
                 for known in &facts.server {
-                    let known = Regex::new(&regex::escape(known)).unwrap();
+                    // A port is no part of a greater number.
+                    let bound = if known.starts_with(|first: char| first.is_ascii_digit()) { r"\b" } else { "" };
+                    let known = Regex::new(&format!("{bound}{}{bound}", regex::escape(known))).unwrap();
                     text = known.replace_all(&text, &b"server"[..]).into_owned();
                 }
             }
-            Mask::Columns(_) | Mask::Unordered | Mask::Plan => {}
+            Mask::Columns(_) | Mask::Plan => {}
         }
         if text != before {
             *used.entry(mask.name()).or_default() += 1;

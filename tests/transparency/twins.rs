@@ -8,10 +8,14 @@ use mysql_async::prelude::Queryable as _;
 use pointsman::app::RunningProxy;
 use pointsman::cluster::Flavor;
 use pointsman::sandbox::{Sandbox, SandboxOptions, SandboxServer};
+use pointsman::wire::Capabilities;
 
 use crate::corpus;
+use crate::forms::{Behind, PLAIN};
 use crate::masks::Facts;
 use crate::support;
+use crate::support::raw::Raw;
+use crate::support::tls::Authority;
 
 /// The account of sections that administer: all rights.
 const ADMIN: &str = "admin";
@@ -28,7 +32,13 @@ pub struct Twins {
     pub flavor: Flavor,
     direct: Sandbox,
     behind: Sandbox,
-    pub proxy: RunningProxy,
+    proxy: RunningProxy,
+    /// How the proxy speaks to its servers.
+    stands: Behind,
+    /// Reads that ran on the replica and on the primary, by proxies that are gone.
+    reads: [f64; 2],
+    /// Its folder holds the servers' certificates.
+    _authority: Authority,
     admin: [Conn; 2],
     primary: Conn,
     replica: Conn,
@@ -41,8 +51,9 @@ pub struct Twins {
 impl Twins {
     /// None, after having said why: no server of this family here.
     pub async fn start(flavor: Flavor) -> Option<Self> {
+        let authority = Authority::new();
+        authority.sign("server", &["localhost"]);
         let mut extra = vec![
-            "--max-allowed-packet=64M",
             "--local-infile=1",
             "--event-scheduler=OFF",
             "--innodb-stats-auto-recalc=OFF",
@@ -54,7 +65,8 @@ impl Twins {
         if flavor == Flavor::MySql {
             extra.extend(["--innodb-redo-log-capacity=64M", "--partial-revokes=OFF"]);
         }
-        let extra: Vec<String> = extra.into_iter().map(str::to_owned).collect();
+        let mut extra: Vec<String> = extra.into_iter().map(str::to_owned).collect();
+        extra.extend(authority.server_options("server"));
         let options = |replicas| SandboxOptions { replicas, extra: extra.clone(), ..SandboxOptions::default() };
         let (direct, behind) = tokio::join!(support::start(flavor, options(0)), support::start(flavor, options(1)));
         let (direct, behind) = (direct?, behind?);
@@ -68,13 +80,16 @@ impl Twins {
             run(conn, "GRANT ALL ON `app2`.* TO 'app'@'%'").await;
             run(conn, "GRANT ALL ON `made%`.* TO 'app'@'%'").await;
         }
-        let proxy = support::proxy(&behind, &format!("{ROUTING}{USERS}")).await;
+        let proxy = proxy(&behind, PLAIN).await;
         let (primary, replica) = (behind.primary().root().await.unwrap(), behind.replicas()[0].root().await.unwrap());
         let mut twins = Self {
             flavor,
             direct,
             behind,
             proxy,
+            stands: PLAIN,
+            reads: [0.0; 2],
+            _authority: authority,
             admin,
             primary,
             replica,
@@ -89,6 +104,22 @@ impl Twins {
     /// Where the clients of both sides connect: directly, and to the proxy.
     pub fn addresses(&self) -> [std::net::SocketAddr; 2] {
         [self.direct.primary().address(), self.proxy.listen()]
+    }
+
+    /// Puts a proxy before the second that speaks to its servers like this.
+    pub async fn stand(&mut self, behind: Behind) {
+        if self.stands != behind {
+            let proxy = proxy(&self.behind, behind).await;
+            let old = std::mem::replace(&mut self.proxy, proxy);
+            self.stands = behind;
+            add(&mut self.reads, reads(&old).await);
+            old.stop().await;
+        }
+        // Clients are offered what the servers can do as soon as they were seen.
+        let [direct, here] = self.addresses();
+        let offered = async |address| Raw::open(address).await.greeting.map(|greeting| greeting.capabilities & OFFERED);
+        let wanted = offered(direct).await;
+        support::until("clients are offered what they are directly", || async { offered(here).await == wanted }).await;
     }
 
     /// What is known of both sides. Behind the proxy it may be either server that answered.
@@ -157,12 +188,43 @@ impl Twins {
         self.position = position;
     }
 
-    /// Ends all.
-    pub async fn end(self) {
+    /// Ends all; how many reads ran on the replica, and on the primary.
+    pub async fn end(mut self) -> [f64; 2] {
+        add(&mut self.reads, reads(&self.proxy).await);
         self.proxy.stop().await;
         self.direct.stop().await;
         self.behind.stop().await;
+        self.reads
     }
+}
+
+/// What a client is offered on both sides alike. CACHE_METADATA is never offered by the proxy.
+const OFFERED: Capabilities =
+    Capabilities::OFFERED.with(Capabilities::COMPRESSION).with(Capabilities::SSL).without(Capabilities::CACHE_METADATA);
+
+/// Reads that ran on the replica and on the primary.
+async fn reads(proxy: &RunningProxy) -> [f64; 2] {
+    let text = support::metrics_of(proxy).await;
+    ["replica", "primary"].map(|target| {
+        let lines = text.lines().filter(|line| {
+            line.starts_with("pointsman_statements_total{")
+                && line.contains("kind=\"select\"")
+                && line.contains(&format!("target=\"{target}\""))
+        });
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    })
+}
+
+fn add(sums: &mut [f64; 2], more: [f64; 2]) {
+    for (sum, more) in sums.iter_mut().zip(more) {
+        *sum += more;
+    }
+}
+
+async fn proxy(servers: &Sandbox, behind: Behind) -> RunningProxy {
+    let Behind { compression, tls } = behind;
+    let text = support::configuration(servers, &format!("{ROUTING}{USERS}"));
+    support::proxy_of(&text.replace("\nrole=", &format!("\ncompression='{compression}'\ntls='{tls}'\nrole="))).await
 }
 
 async fn run(conn: &mut Conn, statement: &str) {
