@@ -6,10 +6,21 @@ use crate::wire::auth::{CACHING_SHA2, CLEAR, ED25519, NATIVE, PARSEC, SHA256, ca
 use crate::wire::handshake::{AuthReply, Greeting, HandshakeResponse};
 use crate::wire::{Capabilities, ErrPacket, ProtocolError};
 
-/// What servers are told of the connection. Connections are shared, so these are the proxy's own attributes: a client's
-/// describe one client.
-const ATTRIBUTES: &[(&str, &str)] =
-    &[("_client_name", "pointsman"), ("_client_version", env!("CARGO_PKG_VERSION")), ("program_name", "pointsman")];
+/// What servers are told of a connection that is shared: the proxy's own attributes, since a client's describe one client.
+fn own_attributes() -> Vec<u8> {
+    let pid = std::process::id().to_string();
+    let mut out = bytes::BytesMut::new();
+    for (name, value) in [
+        ("_client_name", "pointsman"),
+        ("_client_version", env!("CARGO_PKG_VERSION")),
+        ("_pid", &pid),
+        ("program_name", "pointsman"),
+    ] {
+        crate::wire::writer::put_lenenc_bytes(&mut out, name.as_bytes());
+        crate::wire::writer::put_lenenc_bytes(&mut out, value.as_bytes());
+    }
+    out.to_vec()
+}
 
 /// Why a proof failed.
 #[derive(Debug)]
@@ -64,13 +75,15 @@ impl Method {
     }
 }
 
-/// Sends the login and answers what the server asks, until it accepts or refuses.
+/// Sends the login and answers what the server asks, until it accepts or refuses. `attributes`: those of the client that the
+/// connection is for alone.
 pub(super) async fn authenticate(
     phase: &mut LoginPhase,
     greeting: &Greeting,
     account: &Account,
     (capabilities, zstd_level): (Capabilities, u8),
     collation: u16,
+    attributes: Option<&[u8]>,
 ) -> Result<(), AuthError> {
     // Before anything else is asked for, only methods are used whose first proof tells nothing.
     let method = match (&*greeting.plugin, &account.credential) {
@@ -78,11 +91,6 @@ pub(super) async fn authenticate(
         _ => Method::Native,
     };
     let mut proof = Proof { account, method, nonce: greeting.nonce.to_vec() };
-    let mut attributes = bytes::BytesMut::new();
-    for (name, value) in ATTRIBUTES {
-        crate::wire::writer::put_lenenc_bytes(&mut attributes, name.as_bytes());
-        crate::wire::writer::put_lenenc_bytes(&mut attributes, value.as_bytes());
-    }
     let response = HandshakeResponse {
         capabilities,
         max_packet: MAX_PACKET,
@@ -91,7 +99,7 @@ pub(super) async fn authenticate(
         auth_response: proof.first(phase)?,
         schema: None,
         plugin: Some(method.name().to_owned()),
-        attributes: attributes.to_vec(),
+        attributes: attributes.map_or_else(own_attributes, <[u8]>::to_vec),
         zstd_level,
     };
     phase.write(&response.encode()).await?;

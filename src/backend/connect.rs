@@ -51,6 +51,8 @@ pub struct Login {
     pub proxy_protocol: Option<ProxyVersion>,
     /// The client whom the header speaks for. None: pointsman itself.
     pub client: Option<Host>,
+    /// The connection attributes of the client whom it serves alone. None: pointsman's own.
+    pub attributes: Option<Arc<[u8]>>,
     /// The limit for all of it.
     pub limit: Duration,
 }
@@ -114,7 +116,8 @@ impl Login {
         // request alone, and would go on without compression (9.7).
         let agreed = Box::pin(self.secure(&mut phase, &greeting, capabilities | asked)).await?;
         let (capabilities, login) = (agreed.without(asked), (agreed, level));
-        match authenticate(&mut phase, &greeting, &self.account, login, self.collation).await {
+        let attributes = self.attributes.as_deref();
+        match authenticate(&mut phase, &greeting, &self.account, login, self.collation, attributes).await {
             Ok(()) => {}
             Err(AuthError::Phase(error)) => return Err(self.broke(&mut phase, error).await),
             Err(AuthError::Refused(error)) => return Err(self.refused(error)),

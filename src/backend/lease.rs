@@ -23,14 +23,15 @@ pub struct Lease {
     /// A session's state hangs on it: a transaction, locks. Whoever drops it without ending that (a panic, a task that
     /// is cut) must not give it to others.
     pub bound: bool,
-    /// It serves one client alone, a replica, and is closed when that leaves it.
+    /// It serves one client alone, a replica or one with its own attributes, and is closed when that leaves it.
     pub dedicated: bool,
 }
 
 impl Lease {
     pub(super) fn new(object: PooledObject) -> Self {
-        let without_schema = Object::pool(&object).is_some_and(|pool| !pool.manager().keeps_schema());
-        let dedicated = object.connection.sandboxed;
+        let pool = Object::pool(&object);
+        let without_schema = pool.as_ref().is_some_and(|pool| !pool.manager().keeps_schema());
+        let dedicated = object.connection.sandboxed || pool.is_some_and(|pool| pool.manager().is_dedicated());
         Self { object: Some(object), without_schema, bound: false, dedicated }
     }
 

@@ -39,6 +39,9 @@ pub struct PoolKey {
     pub schema: bool,
     /// Where its clients come from, if the server is told: see [`ServerPools::told_of`].
     pub client: Option<Host>,
+    /// The client's own connection attributes, as its login carried them, for connections that each serve one session alone.
+    /// None: pointsman's.
+    pub attributes: Option<Arc<[u8]>>,
 }
 
 /// A connection in a pool, with its share of the server's connections.
@@ -69,6 +72,7 @@ impl Manager {
             collation: self.key.collation,
             capabilities: self.key.capabilities,
             compression: server.compression.clone(),
+            attributes: self.key.attributes.clone(),
             ..server.login(&self.account, self.key.client)
         };
         let made = login.connect().await;
@@ -84,6 +88,11 @@ impl Manager {
     /// Whether its sessions have a schema.
     pub(super) fn keeps_schema(&self) -> bool {
         self.key.schema
+    }
+
+    /// Whether each of its connections serves one session alone.
+    pub(super) fn is_dedicated(&self) -> bool {
+        self.key.attributes.is_some()
     }
 }
 
@@ -216,6 +225,7 @@ impl ServerPools {
             compression: None,
             proxy_protocol: self.proxy_protocol,
             client,
+            attributes: None,
             limit: self.limits.connect_timeout,
         }
     }

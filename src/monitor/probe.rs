@@ -95,6 +95,7 @@ pub(super) fn login(account: Account, server: &ServerConfig, tls: Option<Arc<Con
         compression: None,
         proxy_protocol: server.proxy_protocol,
         client: None,
+        attributes: None,
         // That of the observation comes first.
         limit: limit.saturating_mul(2),
     }

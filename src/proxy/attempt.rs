@@ -145,7 +145,8 @@ impl Run<'_> {
             Failure::Server(BackendError::PoolFull { text }, 0)
         })?;
         let server = server.clone();
-        let pool = self.leases.pool(&server, schema);
+        let pool =
+            if job.own_attributes { self.leases.own_pool(&server, schema) } else { self.leases.pool(&server, schema) };
         let mut waited = Duration::ZERO;
         let mut lease = pin!(server.lease(&pool));
         // An idle connection is there at once, mostly: then there is nothing to measure.

@@ -10,7 +10,7 @@ use super::client::Client;
 use super::clients::{ClientHandle, Poke};
 use super::error::{SessionError, refusal};
 use super::labels::kind_label;
-use super::leases::Leases;
+use super::leases::{Leases, release};
 use super::relay::Taken;
 use super::shared::Shared;
 use crate::backend::{BackendError, Phase};
@@ -85,6 +85,11 @@ impl Run<'_> {
         };
         self.leases.give_back_one(other, self.session);
         self.carry_insert_id(&mut job).await;
+        if job.own_attributes
+            && let Some(lease) = self.leases.slot(Slot::Primary).take()
+        {
+            release(lease, Slot::Primary, self.session).await;
+        }
         let mut retried = false;
         loop {
             let slot = job.slot(self.session.pinned());

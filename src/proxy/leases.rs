@@ -18,14 +18,22 @@ pub(super) struct Leases {
     pub(super) user: Arc<User>,
     /// Where the client comes from.
     pub(super) client: Host,
+    /// Its connection attributes, of 64 KiB at most, as its login was.
+    attributes: Arc<[u8]>,
     pub(super) collation: u16,
     pub(super) capabilities: Capabilities,
 }
 
 impl Leases {
-    pub(super) fn new(user: Arc<User>, client: Host, collation: u16, capabilities: Capabilities) -> Self {
+    pub(super) fn new(
+        user: Arc<User>,
+        client: Host,
+        attributes: Arc<[u8]>,
+        collation: u16,
+        capabilities: Capabilities,
+    ) -> Self {
         let capabilities = capabilities & Capabilities::SHAPING;
-        Self { primary: None, replica: None, pools: Vec::new(), user, client, collation, capabilities }
+        Self { primary: None, replica: None, pools: Vec::new(), user, client, attributes, collation, capabilities }
     }
 
     pub(super) fn slot(&mut self, slot: Slot) -> &mut Option<Lease> {
@@ -66,18 +74,45 @@ impl Leases {
         if let Some((_, _, pool)) = known {
             return pool.clone();
         }
-        let key = PoolKey {
+        let pool = server.pool(&self.key(server, schema, None), &self.user.account);
+        self.pools.push((server.id(), schema, pool.clone()));
+        pool
+    }
+
+    /// A pool whose connections carry the client's own attributes, and serve it alone.
+    pub(super) fn own_pool(&self, server: &Arc<ServerPools>, schema: bool) -> Pool {
+        server.pool(&self.key(server, schema, Some(self.attributes.clone())), &self.user.account)
+    }
+
+    fn key(&self, server: &ServerPools, schema: bool, attributes: Option<Arc<[u8]>>) -> PoolKey {
+        PoolKey {
             user: self.user.account.user.clone(),
             account: self.user.account.id,
             collation: self.collation,
             capabilities: self.capabilities,
             schema,
             client: server.told_of(self.client),
-        };
-        let pool = server.pool(&key, &self.user.account);
-        self.pools.push((server.id(), schema, pool.clone()));
-        pool
+            attributes,
+        }
     }
+}
+
+/// Gives back a connection that is kept for what may be asked about it, and remembers what can be remembered.
+pub(super) async fn release(mut lease: Lease, slot: Slot, session: &mut Session) {
+    let mut last = None;
+    if slot == Slot::Primary && session.holds_insert_id() {
+        match lease.query_row("SELECT LAST_INSERT_ID()").await {
+            Ok(row) => last = row.first().and_then(|text| std::str::from_utf8(text).ok()?.parse().ok()),
+            Err(error) => {
+                tracing::debug!(%error, "lost a held connection");
+                return session.lost(slot);
+            }
+        }
+    }
+    if session.must_cleanse(slot) {
+        lease.cleanse().await;
+    }
+    session.released(slot, last);
 }
 
 impl Drop for Leases {

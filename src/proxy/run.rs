@@ -12,7 +12,7 @@ use super::error::SessionError;
 use super::execute::Run;
 use super::kill::{Killed, kill};
 use super::labels::command_label;
-use super::leases::Leases;
+use super::leases::{Leases, release};
 use super::login::{LoggedIn, LoginError, UserGuard, change_user, refuse_protocol};
 use super::shared::Shared;
 use crate::clock;
@@ -60,9 +60,10 @@ pub(super) async fn run(
     handle: &ClientHandle,
     logged_in: LoggedIn,
 ) -> Result<(), SessionError> {
-    let LoggedIn { session, user, confined, collation, nonce } = logged_in;
+    let LoggedIn { session, user, confined, collation, attributes, nonce } = logged_in;
     client.watched = shared.config.proxy.kill_on_disconnect;
-    let mut leases = Leases::new(user.0.clone(), handle.address().host(), collation, session.capabilities());
+    let client_host = handle.address().host();
+    let mut leases = Leases::new(user.0.clone(), client_host, attributes, collation, session.capabilities());
     handle.set_account(user.0.account.clone());
     *leases.slot(Slot::Primary) = confined;
     let random = u64::from(handle.id).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
@@ -224,27 +225,13 @@ impl Served<'_> {
             if !self.session.holds_only(slot) {
                 continue;
             }
-            let Some(mut lease) = self.leases.slot(slot).take() else { continue };
+            let Some(lease) = self.leases.slot(slot).take() else { continue };
             let pressed = self.shared.pools.server(lease.server).is_some_and(|server| server.waiting() > 0);
             if !pressed {
                 *self.leases.slot(slot) = Some(lease);
                 continue;
             }
-            let mut last = None;
-            if slot == Slot::Primary && self.session.holds_insert_id() {
-                match lease.query_row("SELECT LAST_INSERT_ID()").await {
-                    Ok(row) => last = row.first().and_then(|text| std::str::from_utf8(text).ok()?.parse().ok()),
-                    Err(error) => {
-                        tracing::debug!(%error, "lost a held connection");
-                        self.session.lost(slot);
-                        continue;
-                    }
-                }
-            }
-            if self.session.must_cleanse(slot) {
-                lease.cleanse().await;
-            }
-            self.session.released(slot, last);
+            release(lease, slot, &mut self.session).await;
         }
     }
 
@@ -396,9 +383,9 @@ impl Served<'_> {
         self.user = None;
         let login = change_user(self.shared, self.client, self.handle, payload, self.collation, self.nonce, sequence);
         match tokio::time::timeout(limit, Box::pin(login)).await {
-            Ok(Ok(LoggedIn { session, user, confined, collation, .. })) => {
+            Ok(Ok(LoggedIn { session, user, confined, collation, attributes, .. })) => {
                 let client = self.handle.address().host();
-                self.leases = Leases::new(user.0.clone(), client, collation, session.capabilities());
+                self.leases = Leases::new(user.0.clone(), client, attributes, collation, session.capabilities());
                 self.handle.set_account(user.0.account.clone());
                 *self.leases.slot(Slot::Primary) = confined;
                 self.session = session;

@@ -82,6 +82,7 @@ reasons! {
     PinnedLongData = "pinned_long_data", "The session has sent long data for a prepared statement.";
     PinnedReplication = "pinned_replication", "The client is a replica that has registered, or reads the binary log.";
     PinnedExpiredPassword = "pinned_expired_password", "The session's password has expired, and only its connection can get a new one.";
+    PinnedConnectAttributes = "pinned_connect_attributes", "The session asked for its connection's attributes, and has a connection of its own that carries them.";
     PinnedUnknownState = "pinned_unknown_state", "The server reported a change of session state that cannot be replayed.";
     Proxy = "proxy", "pointsman answered it.";
 }

@@ -69,6 +69,8 @@ impl Session {
         }
         if job.replication && outcome.error.is_none() {
             self.pins.set(PinCause::Replication, true);
+        } else if job.own_attributes && outcome.error.is_none() {
+            self.pins.set(PinCause::ConnectAttributes, true);
         }
         let held = self.settings.schema.as_deref().unwrap_or_default();
         let moved = outcome.track.schema.as_deref().is_some_and(|schema| schema != held);

@@ -98,6 +98,7 @@ impl Session {
         }
         let Plan::Run(mut job) = self.plan_command(RouteReason::Command, Some(reply)) else { return Plan::Quit };
         job.replication = true;
+        job.own_attributes = self.pins.is_empty();
         Plan::Run(job)
     }
 

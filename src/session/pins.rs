@@ -35,13 +35,15 @@ pub enum PinCause {
     Replication,
     /// The password has expired: the server takes nothing but a new one, on this connection.
     ExpiredPassword,
+    /// The connection was opened with the client's own attributes, since it asked for them.
+    ConnectAttributes,
     /// The server reported a change of state that cannot be replayed.
     UnknownState,
 }
 
 impl PinCause {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Transaction,
         Self::NextTransaction,
         Self::Xa,
@@ -56,6 +58,7 @@ impl PinCause {
         Self::LongData,
         Self::Replication,
         Self::ExpiredPassword,
+        Self::ConnectAttributes,
         Self::UnknownState,
     ];
 
@@ -77,6 +80,7 @@ impl PinCause {
             Self::LongData => "long_data",
             Self::Replication => "replication",
             Self::ExpiredPassword => "expired_password",
+            Self::ConnectAttributes => "connect_attributes",
             Self::UnknownState => "unknown_state",
         }
     }
@@ -99,6 +103,7 @@ impl PinCause {
             Self::LongData => RouteReason::PinnedLongData,
             Self::Replication => RouteReason::PinnedReplication,
             Self::ExpiredPassword => RouteReason::PinnedExpiredPassword,
+            Self::ConnectAttributes => RouteReason::PinnedConnectAttributes,
             Self::UnknownState => RouteReason::PinnedUnknownState,
         }
     }

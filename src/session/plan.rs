@@ -99,6 +99,8 @@ pub struct Job {
     pub cursor: bool,
     /// A replica's command: its connection serves nobody else from here on.
     pub replication: bool,
+    /// It runs on a connection of the session's own that carries the client's connection attributes.
+    pub own_attributes: bool,
     /// The text that is sent in the place of the client's, with its command's byte: CONNECTION_ID() is the id that the
     /// client knows.
     pub text: Option<Bytes>,
@@ -122,6 +124,7 @@ impl Job {
             replay: None,
             cursor: false,
             replication: false,
+            own_attributes: false,
             text: None,
             processes: None,
             held: None,

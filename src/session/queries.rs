@@ -6,7 +6,9 @@ use super::on_replica::OnReplica;
 use super::previous::{About, Last};
 use super::{Environment, Found, Job, PinCause, Plan, Request, Session, Slot, settings};
 use crate::routing::{Route, RouteReason, Target, decide};
-use crate::sql::{Classified, Detail, Effects, KillWhom, StatementKind, user_variables, with_connection_id};
+use crate::sql::{
+    Classified, Detail, Effects, KillWhom, StatementKind, is_server_schema, user_variables, with_connection_id,
+};
 use crate::wire::command::query_head;
 use crate::wire::inbox::{KEPT, RawCommand};
 use crate::wire::{ErrPacket, ReplyKind, Status};
@@ -47,6 +49,13 @@ impl Session {
         }
         // It chose another id itself, as mysqlbinlog does.
         if self.pins.holds(PinCause::SessionVariable, b"pseudo_thread_id") {
+            return None;
+        }
+        // Tables without a schema are then those of a server, with its own ids.
+        let schema = self.settings.schema.as_deref().and_then(|schema| std::str::from_utf8(schema).ok());
+        if schema.is_some_and(|schema| is_server_schema(schema) && schema != "mysql")
+            && classified.shape.tables.iter().any(|table| table.schema.is_none())
+        {
             return None;
         }
         let mariadb = self.base.as_ref()?.mariadb;
@@ -139,6 +148,10 @@ impl Session {
             route = Route::new(Target::Primary, RouteReason::PreviousStatement);
             about.held = None;
         }
+        let own_attributes = self.wants_attributes(&classified, request) && about.held.is_none();
+        if own_attributes {
+            route = Route::new(Target::Primary, RouteReason::ServerTable);
+        }
         if route.target == Target::Refuse {
             return Plan::Refuse(ErrPacket::new(
                 1105,
@@ -172,6 +185,18 @@ impl Session {
             processes,
             held: about.held,
             replication: false,
+            own_attributes,
         }))
+    }
+
+    /// Whether a statement asks for the attributes of its connection, and the session can leave the one that it has. One that is
+    /// bound to a connection for other reasons finds pointsman's there.
+    fn wants_attributes(&self, classified: &Classified, request: Request) -> bool {
+        let shape = &*classified.shape;
+        shape.effects.contains(Effects::ASKS_ATTRIBUTES)
+            && matches!(request, Request::Forward | Request::Execute(_))
+            && !matches!(shape.kind, StatementKind::Show | StatementKind::Kill)
+            && self.pins.is_empty()
+            && !self.holds_sequence
     }
 }

@@ -64,7 +64,9 @@ pub(crate) fn with_connection_id(
         shape.kind,
         StatementKind::Select | StatementKind::Write | StatementKind::Do | StatementKind::Set | StatementKind::Call
     );
-    if !fits || !shape.effects.contains(Effects::ASKS_CONNECTION_ID) {
+    // There it is compared with the server's own.
+    let compared = shape.effects.contains(Effects::NAMES_SERVER_IDS);
+    if !fits || compared || !shape.effects.contains(Effects::ASKS_CONNECTION_ID) {
         return None;
     }
     let mut pass = Pass { sql, id, mariadb, set: shape.kind == StatementKind::Set, ..Pass::default() };
@@ -384,6 +386,10 @@ mod tests {
                 "SELECT CASE WHEN a THEN CONNECTION_ID() END",
                 "SELECT CASE WHEN a THEN ID END AS `CASE WHEN a THEN CONNECTION_ID() END`",
             ),
+            (
+                "SELECT CONNECTION_ID() me FROM mysql.user u JOIN information_schema.tables t",
+                "SELECT ID me FROM mysql.user u JOIN information_schema.tables t",
+            ),
             ("SELECT (SELECT CONNECTION_ID()) x, b", "SELECT (SELECT ID AS `CONNECTION_ID()`) x, b"),
             ("SELECT CONNECTION_ID() = `a``b`", "SELECT ID = `a``b` AS `CONNECTION_ID() = ``a````b```"),
             ("SELECT @@pseudo_thread_id, 1", "SELECT INET_ATON('0.0.0.7') AS `@@pseudo_thread_id`, 1"),
@@ -414,6 +420,10 @@ mod tests {
             "SELECT CONNECTION_ID() + INTERVAL 1 DAY",
             "SET @@pseudo_thread_id = 5",
             "SELECT CONNECTION_ID(), (1",
+            "SELECT * FROM performance_schema.threads WHERE processlist_id = CONNECTION_ID()",
+            "SELECT * FROM `information_schema` . processlist WHERE id = CONNECTION_ID()",
+            "SELECT * FROM mysql.general_log WHERE thread_id = CONNECTION_ID()",
+            "SELECT * FROM session_connect_attrs WHERE processlist_id = CONNECTION_ID()",
         ] {
             assert_eq!(with(sql), None, "{sql}");
         }

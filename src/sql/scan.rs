@@ -93,6 +93,18 @@ fn is_dictionary(table: &[u8]) -> bool {
     TABLES.iter().any(|name| table.eq_ignore_ascii_case(name.as_bytes()))
 }
 
+/// Whether a table of a server's schema shows connections by the server's ids.
+fn has_server_ids(schema: &str, table: &[u8]) -> bool {
+    let is = |names: &[&str]| names.iter().any(|name| table.eq_ignore_ascii_case(name.as_bytes()));
+    if schema.eq_ignore_ascii_case("mysql") { is(&["general_log", "slow_log"]) } else { is_server_schema(schema) }
+}
+
+/// Whether this is the name of a table of connection attributes.
+fn is_of_attributes(name: &[u8]) -> bool {
+    const TABLES: [&[u8]; 2] = [b"session_connect_attrs", b"session_account_connect_attrs"];
+    matches!(name.len(), 21 | 29) && TABLES.iter().any(|table| name.eq_ignore_ascii_case(table))
+}
+
 /// A call to a function that is not known, held back because it may be the column list of a common table expression.
 struct Pending {
     name: Box<str>,
@@ -281,14 +293,18 @@ impl<'d, 'a> Scan<'d, 'a> {
 
     /// `schema.table` where the schema is the server's.
     fn table(&mut self, token: &Token<'a>) {
-        let [Some(dot), Some(schema), ..] = self.last else { return };
-        if !dot.is_operator(b".") || !schema.is_name() {
-            return;
-        }
         let strip = |name: &Token<'a>| match (name.kind, name.text) {
             (Kind::Quoted, [_, inner @ .., _]) => inner,
             (_, text) => text,
         };
+        // In whatever schema: a pin too many is no harm.
+        if is_of_attributes(strip(token)) {
+            self.findings.effects |= Effects::ASKS_ATTRIBUTES | Effects::NAMES_SERVER_IDS;
+        }
+        let [Some(dot), Some(schema), ..] = self.last else { return };
+        if !dot.is_operator(b".") || !schema.is_name() {
+            return;
+        }
         let schema = strip(&schema);
         let Ok(name) = std::str::from_utf8(schema) else { return };
         if is_server_schema(name) {
@@ -296,6 +312,9 @@ impl<'d, 'a> Scan<'d, 'a> {
             if !(name.eq_ignore_ascii_case("information_schema") && is_dictionary(table)) {
                 let full = [schema, b".", table].concat();
                 self.findings.blame(PrimaryCause::ServerTable, &full);
+                if has_server_ids(name, table) {
+                    self.findings.effects |= Effects::NAMES_SERVER_IDS;
+                }
             }
         }
     }

@@ -187,6 +187,10 @@ impl Effects {
     pub const LISTS_PROCESSES: Self = Self(1 << 26);
     /// With FULL: statements are shown whole.
     pub const LISTS_WHOLE: Self = Self(1 << 27);
+    /// Names a table of connection attributes: `performance_schema.session_connect_attrs` or `session_account_connect_attrs`.
+    pub const ASKS_ATTRIBUTES: Self = Self(1 << 28);
+    /// Reads tables in which servers show connections by their own ids (`performance_schema`, `sys`, the process list).
+    pub const NAMES_SERVER_IDS: Self = Self(1 << 29);
 
     /// Takes or releases something by name.
     pub const NAMED: Self = Self::GETS_LOCK

@@ -78,6 +78,8 @@ pub struct Login {
     pub tls: bool,
     /// Compressed behind the login; without it a client that asks for compression reads and writes compressed packets itself.
     pub compression: Option<Method>,
+    /// Connection attributes, encoded.
+    pub attributes: Vec<u8>,
 }
 
 impl Login {
@@ -91,6 +93,7 @@ impl Login {
             spoil: false,
             tls: false,
             compression: None,
+            attributes: Vec::new(),
         }
     }
 
@@ -104,6 +107,16 @@ impl Login {
 
     pub fn plugin(self, plugin: &str) -> Self {
         Self { plugin: plugin.into(), ..self }
+    }
+
+    /// With these connection attributes.
+    pub fn attributes(self, pairs: &[(&str, &str)]) -> Self {
+        let mut attributes = BytesMut::new();
+        for text in pairs.iter().flat_map(|(name, value)| [name, value]) {
+            put_lenenc_bytes(&mut attributes, text.as_bytes());
+        }
+        let capabilities = self.capabilities | Capabilities::CONNECT_ATTRS;
+        Self { attributes: attributes.to_vec(), capabilities, ..self }
     }
 }
 
@@ -189,7 +202,7 @@ impl Raw {
             auth_response: proof,
             schema: login.schema.clone().map(String::into_bytes),
             plugin: Some(login.plugin.clone()).filter(|plugin| !plugin.is_empty()),
-            attributes: Vec::new(),
+            attributes: login.attributes.clone(),
             zstd_level: ZSTD_LEVEL,
         };
         self.capabilities = capabilities;
@@ -220,7 +233,7 @@ impl Raw {
             payload.extend_from_slice(&[0]);
         }
         if self.capabilities.contains(Capabilities::CONNECT_ATTRS) {
-            put_lenenc_bytes(&mut payload, b"");
+            put_lenenc_bytes(&mut payload, &login.attributes);
         }
         self.send(&payload).await;
         self.authenticate(&login.password, &login.plugin, nonce).await

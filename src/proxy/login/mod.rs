@@ -56,6 +56,8 @@ pub(super) struct LoggedIn {
     /// The connection that the session must stay on, since its password has expired.
     pub(super) confined: Option<Lease>,
     pub(super) collation: u16,
+    /// The client's connection attributes, as they came.
+    pub(super) attributes: Arc<[u8]>,
     /// The nonce of the greeting.
     pub(super) nonce: [u8; NONCE_LEN],
 }
@@ -251,7 +253,8 @@ impl Exchange<'_> {
         if confined.is_some() {
             session.confine();
         }
-        Ok(LoggedIn { session, user: guard, confined, collation: response.collation, nonce })
+        let attributes = response.attributes.into();
+        Ok(LoggedIn { session, user: guard, confined, collation: response.collation, attributes, nonce })
     }
 }
 

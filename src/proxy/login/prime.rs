@@ -44,6 +44,7 @@ impl Exchange<'_> {
             capabilities: response.capabilities & Capabilities::SHAPING,
             schema: response.schema.is_some(),
             client,
+            attributes: None,
         };
         match try_primary(shared, user, &key, response).await {
             Ok(primed) => Ok(primed),
