@@ -629,25 +629,10 @@ impl Ground {
     /// Transactions that are open though all clients have gone.
     async fn left_behind(&mut self) -> String {
         let mut seen = String::new();
-        // The table is made anew only when nobody has read it for 100 ms.
-        for _ in 0..6 {
-            seen.clear();
-            for (server, conn) in std::iter::once(&mut self.primary).chain(&mut self.replicas).enumerate() {
-                let open: Vec<(String, String)> = conn
-                    .query(
-                        "SELECT p.db, CONCAT(trx_state, ' ', p.command) FROM information_schema.innodb_trx \
-                         JOIN information_schema.processlist p ON p.id = trx_mysql_thread_id WHERE p.user = 'app'",
-                    )
-                    .await
-                    .unwrap();
-                for (schema, state) in open {
-                    let _ = writeln!(seen, "server {server}: a transaction in {schema} is left: {state}");
-                }
+        for (server, conn) in std::iter::once(&mut self.primary).chain(&mut self.replicas).enumerate() {
+            for open in support::open_transactions(conn).await {
+                let _ = writeln!(seen, "server {server}: {open}");
             }
-            if seen.is_empty() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(150)).await;
         }
         seen
     }

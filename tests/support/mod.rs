@@ -216,6 +216,28 @@ pub async fn metrics_of(proxy: &RunningProxy) -> String {
     text
 }
 
+/// Transactions of the application that are still open on a server a while after all its clients have gone. `root`: its
+/// administrator's connection.
+pub async fn open_transactions(root: &mut Conn) -> Vec<String> {
+    let mut seen = Vec::new();
+    // The table is made anew only when nobody has read it for 100 ms.
+    for _ in 0..6 {
+        seen = root
+            .query_map(
+                "SELECT COALESCE(p.db, ''), CONCAT(trx_state, ' ', p.command) FROM information_schema.innodb_trx \
+                 JOIN information_schema.processlist p ON p.id = trx_mysql_thread_id WHERE p.user IN ('app', 'other')",
+                |(schema, state): (String, String)| format!("a transaction in {schema} is left: {state}"),
+            )
+            .await
+            .unwrap();
+        if seen.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+    seen
+}
+
 /// Waits until `holds`, for ten seconds at most.
 pub async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
     for _ in 0..500 {

@@ -354,6 +354,17 @@ impl Raw {
         }
     }
 
+    /// Whether the connection is over; else takes one more packet, of whatever sequence id.
+    pub async fn is_over(&mut self) -> bool {
+        let mut peeked = [0; HEADER_LEN];
+        match tokio::time::timeout(PATIENCE, self.stream.peek(&mut peeked)).await {
+            Ok(Ok(0) | Err(_)) => return true,
+            Ok(Ok(_)) => self.sequence = peeked[3],
+            Err(_) => return false,
+        }
+        self.try_read().await.is_err()
+    }
+
     fn classic(&self) -> bool {
         !self.capabilities.contains(Capabilities::DEPRECATE_EOF)
     }
