@@ -165,7 +165,7 @@ async fn prepare(stage: &Stage) {
     }
     statements.push("CREATE TABLE app.shadow (n INT PRIMARY KEY, x VARCHAR(60))".to_owned());
     statements.push("INSERT INTO app.shadow VALUES (1, 'real')".to_owned());
-    statements.push("CREATE PROCEDURE app.leaks() SET @a = 'leaked'".to_owned());
+    statements.push("CREATE PROCEDURE app.leaks() SELECT 'leaked' INTO @a".to_owned());
     for statement in statements {
         root.query_drop(&statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
     }

@@ -84,7 +84,7 @@ impl<'a> Session<'a> {
         self.answered(&packets, false)
     }
 
-    pub fn answered(&mut self, packets: &[crate::support::raw::Packet], binary: bool) -> Answer {
+    pub fn answered(&self, packets: &[crate::support::raw::Packet], binary: bool) -> Answer {
         let answer = Answer::read(packets, binary);
         self.note(format!("  {answer:?}"));
         self.world.step();

@@ -32,7 +32,7 @@ const STEPS: &[(usize, Step)] = &[
     (1, Step::Xa),
     (1, Step::Handler),
     (1, Step::Timestamp),
-    (1, Step::Call),
+    (2, Step::Call),
     (1, Step::KillQuery),
     (2, Step::Reset),
     (1, Step::ChangeUser),
