@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use pointsman::cluster::Flavor;
 use pointsman::sandbox::APP;
-use pointsman::wire::auth::{CACHING_SHA2, NATIVE};
+use pointsman::wire::auth::{CACHING_SHA2, NATIVE, SHA256};
+use pointsman::wire::handshake::Greeting;
 use pointsman::wire::{Capabilities, ErrPacket};
 use support::raw::{CLASSIC, Login, MODERN, Packet, Raw};
 use support::{Stage, stage};
@@ -41,14 +42,19 @@ async fn every_method_proves_the_password_and_nothing_else_does() {
     let Some(stage) = stage_with_users("").await else { return };
     let at = stage.listen();
 
-    // The greeting offers caching_sha2_password, the id is the connection's, and no two nonces are equal.
+    // The greeting names the primary's method, the id is the connection's, and no two nonces are equal.
     let mut first = Raw::open(at).await;
     let second = Raw::open(at).await;
     let (one, two) = (first.greeting.clone().unwrap(), second.greeting.clone().unwrap());
-    assert_eq!(one.plugin, CACHING_SHA2);
+    assert_eq!(one.plugin, NATIVE);
     assert_ne!(one.nonce, two.nonce);
     assert_ne!(one.thread_id, two.thread_id);
     assert!(one.nonce.iter().all(|byte| *byte != 0 && byte.is_ascii()));
+    // Another primary, another method.
+    let mysql = Greeting { plugin: CACHING_SHA2.to_owned(), ..one.clone() };
+    stage.proxy.shared().greetings.keep(mysql);
+    assert_eq!(Raw::open(at).await.greeting.unwrap().plugin, CACHING_SHA2);
+    stage.proxy.shared().greetings.keep(one.clone());
     assert!(first.log_in(&Login::app()).await.last().unwrap().is_ok());
     assert_eq!(first.value("SELECT CONNECTION_ID()").await, one.thread_id.to_string());
 
@@ -60,20 +66,22 @@ async fn every_method_proves_the_password_and_nothing_else_does() {
     assert_eq!(fast[0].payload, [1, 3]);
     assert!(fast[1].is_ok());
 
-    // Full: the scramble is wrong, the password under RSA is right.
+    // What is known for wrong is refused at once: a client without TLS may be unable to send more, and say so instead.
     let login = Login { spoil: true, ..Login::app().plugin(CACHING_SHA2) };
+    let spoilt = Raw::open(at).await.log_in(&login).await;
+    assert_eq!((spoilt.len(), last_error(&spoilt).code), (1, 1045));
+    // In full: the password under RSA.
     let mut client = Raw::open(at).await;
-    let full = client.log_in(&login).await;
-    assert_eq!(full.len(), 3);
-    assert_eq!(full[0].payload, [1, 4]);
-    assert!(full[1].payload.starts_with(b"\x01-----BEGIN PUBLIC KEY-----\n"));
-    assert!(full[2].is_ok());
+    let full = client.log_in(&Login::app().plugin(SHA256)).await;
+    assert_eq!(full.len(), 2);
+    assert!(full[0].payload.starts_with(b"\x01-----BEGIN PUBLIC KEY-----\n"));
+    assert!(full[1].is_ok());
     assert_eq!(client.value("SELECT 'works'").await, "works");
 
     // An unknown method is switched; so is none under PLUGIN_AUTH.
     for capabilities in [MODERN, CLASSIC] {
         let switched = Raw::open(at).await.log_in(&Login::app().plugin("dialog").with(capabilities)).await;
-        assert!(switched[0].payload.starts_with(b"\xfecaching_sha2_password\0"), "{switched:?}");
+        assert!(switched[0].payload.starts_with(b"\xfemysql_native_password\0"), "{switched:?}");
         assert_eq!(switched[0].payload.len(), 1 + 22 + 21);
         assert!(switched.last().unwrap().is_ok());
     }
@@ -169,15 +177,15 @@ async fn refusals_are_the_servers_own_and_tell_nothing() {
 #[tokio::test]
 async fn limits_and_time_outs() {
     let extra = "[proxy]\nlisten='127.0.0.1:0'\nmax_connections=3\nlogin_timeout='400ms'\n\
-                 default_auth='mysql_native_password'\n";
+                 default_auth='caching_sha2_password'\n";
     let Some(stage) = stage_with_users(extra).await else { return };
     let at = stage.listen();
     let mut first = Raw::open(at).await;
-    assert_eq!(first.greeting.as_ref().unwrap().plugin, NATIVE);
+    assert_eq!(first.greeting.as_ref().unwrap().plugin, CACHING_SHA2);
     assert!(first.log_in(&Login::new("single", "single-secret")).await.last().unwrap().is_ok());
     // An unknown method is switched to what the greeting names.
     let switched = Raw::open(at).await.log_in(&Login::app().plugin("dialog")).await;
-    assert!(switched[0].payload.starts_with(b"\xfemysql_native_password\0"));
+    assert!(switched[0].payload.starts_with(b"\xfecaching_sha2_password\0"));
 
     // users.max_connections; the one who changes to itself is not counted twice.
     let second = last_error(&Raw::open(at).await.log_in(&Login::new("single", "single-secret")).await);
@@ -233,7 +241,6 @@ async fn change_user_is_a_login_anew() {
         let other = Login { schema: Some("app".into()), ..Login::new("other", "other-secret") };
         let packets = client.change_user(&other.plugin(plugin)).await;
         assert!(packets.last().unwrap().is_ok(), "{plugin}: {:?}", last_error(&packets));
-        // Nobody can use what was seen of an earlier exchange: the nonce is a new one.
         assert_eq!(packets[0].payload[0], 0xFE, "{plugin}");
         assert_eq!(client.value("SELECT CURRENT_USER()").await, "other@%");
         assert_eq!(client.value("SELECT CONNECTION_ID()").await, id);
@@ -275,12 +282,9 @@ async fn change_user_is_a_login_anew() {
 async fn mysql_accounts_by_caching_sha2() {
     let Some(servers) = support::servers_of(Flavor::MySql, 0, &[]).await else { return };
     let proxy = support::proxy(&servers, "").await;
-    for login in [
-        Login::app(),
-        Login::app().plugin(CACHING_SHA2),
-        Login { spoil: true, ..Login::app().plugin(CACHING_SHA2) },
-        Login::app().with(CLASSIC),
-    ] {
+    for login in
+        [Login::app(), Login::app().plugin(CACHING_SHA2), Login::app().plugin(SHA256), Login::app().with(CLASSIC)]
+    {
         // The server's cache is empty after FLUSH PRIVILEGES: the login in full puts the account into it, and the next
         // one is fast. Each is a connection anew, since the one before was killed.
         servers.primary().run(&["FLUSH PRIVILEGES"]).await.unwrap();

@@ -45,10 +45,8 @@ async fn stage(flavor: Flavor, authority: &Authority, tls: &str, servers: &str) 
 
 fn config(sandbox: &pointsman::sandbox::Sandbox, tls: &str, servers: &str) -> String {
     let text = configuration(sandbox, &format!("[tls]\n{tls}\n"));
-    text.replace("role='primary'\n", &format!("role='primary'\n{servers}\n")).replace(
-        "listen='127.0.0.1:0'\n[http]",
-        "listen='127.0.0.1:0'\nlogin_timeout='2s'\ndefault_auth='mysql_native_password'\n[http]",
-    )
+    text.replace("role='primary'\n", &format!("role='primary'\n{servers}\n"))
+        .replace("listen='127.0.0.1:0'\n[http]", "listen='127.0.0.1:0'\nlogin_timeout='2s'\n[http]")
 }
 
 fn load(text: &str) -> Loaded {

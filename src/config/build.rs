@@ -71,10 +71,10 @@ fn proxy(block: &Block) -> Option<ProxyConfig> {
         server_version: block.text("server_version").filter(|version| !version.is_empty()),
         auth: if block.text("auth")? == "discover" { AuthMode::Discover } else { AuthMode::Configured },
         auth_refresh: block.duration("auth_refresh")?,
-        default_auth: match block.text("default_auth")?.as_str() {
+        default_auth: block.text("default_auth").map(|plugin| match plugin.as_str() {
             "mysql_native_password" => AuthPlugin::Native,
             _ => AuthPlugin::CachingSha2,
-        },
+        }),
         compression: match block.text("compression")?.as_str() {
             "zlib" => OfferedCompression::Zlib,
             "zstd" => OfferedCompression::Zstd,

@@ -90,8 +90,8 @@ pub struct ProxyConfig {
     pub auth: AuthMode,
     /// Time between two looks at the servers' accounts, with [`AuthMode::Discover`]. Default 5 s, range 100 ms to 1 h.
     pub auth_refresh: Duration,
-    /// The authentication plugin that the greeting names. Default `caching_sha2_password`.
-    pub default_auth: AuthPlugin,
+    /// The authentication plugin that the greeting names. None: that of the primary's greeting.
+    pub default_auth: Option<AuthPlugin>,
     /// The compression that clients are offered, if the primary offers it as well. Default any.
     pub compression: OfferedCompression,
     /// At SIGTERM, running statements and open transactions get so long to finish. Default 30 s.

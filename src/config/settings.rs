@@ -148,10 +148,11 @@ const PROXY: Section = Section {
             "With `auth = \"discover\"`, the accounts are read again after so long, and when a login fails. A changed password, a \
              locked or dropped account counts from then on.",
         ),
-        setting(
+        unset(
             "default_auth",
             Kind::Choice(&["mysql_native_password", "caching_sha2_password"]),
-            "\"caching_sha2_password\"",
+            "that of the primary's greeting: `mysql_native_password` for MariaDB, mostly `caching_sha2_password` for MySQL",
+            "\"mysql_native_password\"",
             "The authentication plugin that the greeting names. Clients that know only the old one need \
              `mysql_native_password` (PHP before 7.4, old Connector/J).",
         ),
@@ -192,8 +193,8 @@ const TLS: Section = Section {
             "a self-signed certificate is made at every start, as servers do",
             "\"/etc/pointsman/server.pem\"",
             "The certificate in PEM, with the chain up to the authority that clients know. A self-signed one protects from \
-             those who listen, not from those who pose as pointsman. Clients of MariaDB 11.4 and later refuse it unless \
-             `proxy.default_auth` is `mysql_native_password`: then they verify it by the password.",
+             those who listen, not from those who pose as pointsman. Clients of MariaDB 11.4 and later verify it by the \
+             password, where the greeting names `mysql_native_password` (`proxy.default_auth`), and else refuse it.",
         ),
         unset(
             "key",

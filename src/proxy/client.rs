@@ -7,6 +7,7 @@ use bytes::BytesMut;
 
 use crate::net::Stream;
 use crate::telemetry::CompressionBytes;
+use crate::wire::auth::NONCE_LEN;
 use crate::wire::compression::{Compression, Peer};
 use crate::wire::inbox::{CommandReader, RawCommand};
 use crate::wire::ok::{OkPacket, put_eof, put_ok};
@@ -36,6 +37,8 @@ pub(super) struct Client {
     pub(super) awaits_header: bool,
     /// It came over a load balancer, which named its address.
     pub(super) announced: bool,
+    /// The nonce that it was sent last, in the greeting or behind it.
+    pub(super) nonce: [u8; NONCE_LEN],
     /// SHA-256 of the certificate that it was shown by TLS.
     pub(super) certificate: Option<[u8; 32]>,
     /// Bytes of its commands.
@@ -58,6 +61,7 @@ impl Client {
             watched: false,
             awaits_header: false,
             announced: false,
+            nonce: [0; NONCE_LEN],
             certificate: None,
             bytes_in: 0,
             bytes_out: 0,

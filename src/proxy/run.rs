@@ -20,7 +20,6 @@ use crate::routing::{RouteReason, Surroundings};
 use crate::session::{Answer, Environment, HOLD, Plan, Session, Settings, Slot};
 use crate::sql::{KillTarget, KillWhom};
 use crate::telemetry::{Kind, Origin, ProtocolSide, Record, TargetLabel};
-use crate::wire::auth::NONCE_LEN;
 use crate::wire::command::code;
 use crate::wire::inbox::RawCommand;
 use crate::wire::statement::ClientStatementId;
@@ -36,8 +35,6 @@ struct Served<'a> {
     /// None while it logs in anew.
     user: Option<UserGuard>,
     collation: u16,
-    /// The nonce of the greeting.
-    nonce: [u8; NONCE_LEN],
     /// A cheap generator for breaking ties among replicas.
     random: u64,
     /// When the last command ended.
@@ -60,7 +57,7 @@ pub(super) async fn run(
     handle: &ClientHandle,
     logged_in: LoggedIn,
 ) -> Result<(), SessionError> {
-    let LoggedIn { session, user, confined, collation, attributes, nonce } = logged_in;
+    let LoggedIn { session, user, confined, collation, attributes } = logged_in;
     client.watched = shared.config.proxy.kill_on_disconnect;
     let client_host = handle.address().host();
     let mut leases = Leases::new(user.0.clone(), client_host, attributes, collation, session.capabilities());
@@ -68,8 +65,7 @@ pub(super) async fn run(
     *leases.slot(Slot::Primary) = confined;
     let random = u64::from(handle.id).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let (user, ended) = (Some(user), clock::now());
-    let mut served =
-        Served { shared, client, handle, session, leases, user, collation, nonce, random, ended, shown: None };
+    let mut served = Served { shared, client, handle, session, leases, user, collation, random, ended, shown: None };
     let result = served.serve().await;
     served.leases.end(&served.session).await;
     result
@@ -381,7 +377,7 @@ impl Served<'_> {
         let limit = self.shared.config.proxy.login_timeout;
         // Its place is free: who logs in anew as the same user must not be one too many.
         self.user = None;
-        let login = change_user(self.shared, self.client, self.handle, payload, self.collation, self.nonce, sequence);
+        let login = change_user(self.shared, self.client, self.handle, payload, self.collation, sequence);
         match tokio::time::timeout(limit, Box::pin(login)).await {
             Ok(Ok(LoggedIn { session, user, confined, collation, attributes, .. })) => {
                 let client = self.handle.address().host();

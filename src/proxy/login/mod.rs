@@ -58,8 +58,6 @@ pub(super) struct LoggedIn {
     pub(super) collation: u16,
     /// The client's connection attributes, as they came.
     pub(super) attributes: Arc<[u8]>,
-    /// The nonce of the greeting.
-    pub(super) nonce: [u8; NONCE_LEN],
 }
 
 /// Counts a user's clients.
@@ -86,10 +84,7 @@ pub(super) async fn log_in(
 ) -> Result<LoggedIn, LoginError> {
     let upstream = shared.greetings.primary();
     let nonce = random_nonce();
-    let plugin = match shared.config.proxy.default_auth {
-        AuthPlugin::Native => NATIVE,
-        AuthPlugin::CachingSha2 => CACHING_SHA2,
-    };
+    let plugin = greeted_plugin(shared.config.proxy.default_auth, &upstream);
     let offer = shared.tls_offer(&upstream);
     let tls = if offer.is_some() { Capabilities::SSL } else { Capabilities::default() };
     let greeting = Greeting {
@@ -102,6 +97,7 @@ pub(super) async fn log_in(
         plugin: plugin.to_owned(),
     };
     let mut exchange = Exchange { shared, client, handle, sequence: 0 };
+    exchange.client.nonce = nonce;
     exchange.write(&greeting.encode()).await?;
     let offered = greeting.capabilities.with(Capabilities::LONG_PASSWORD);
     let packet = Box::pin(exchange.secure(offer.as_deref(), offered)).await?;
@@ -125,6 +121,16 @@ pub(super) async fn log_in(
         client.compress(method, shared.metrics.compression(ProtocolSide::Client));
     }
     Ok(logged_in)
+}
+
+/// The method that the greeting names: the configuration's, else the primary's own, as far as it is one of those that begin
+/// with a proof that tells nothing. Clients of MariaDB verify a self-signed certificate by the password only if it is native.
+fn greeted_plugin(configured: Option<AuthPlugin>, primary: &Greeting) -> &'static str {
+    match configured {
+        Some(AuthPlugin::Native) => NATIVE,
+        None if primary.plugin == NATIVE => NATIVE,
+        Some(AuthPlugin::CachingSha2) | None => CACHING_SHA2,
+    }
 }
 
 /// The methods that a client is offered: what `proxy.compression` says, of what the primary has as well, so that a client
@@ -165,7 +171,6 @@ pub(super) async fn change_user(
     handle: &ClientHandle,
     payload: &[u8],
     collation: u16,
-    greeted: [u8; NONCE_LEN],
     sequence: u8,
 ) -> Result<LoggedIn, LoginError> {
     let max_packet = u32::try_from(client.max_packet).unwrap_or(u32::MAX);
@@ -178,14 +183,15 @@ pub(super) async fn change_user(
     if response.collation == 0 {
         response.collation = collation;
     }
+    let nonce = exchange.client.nonce;
     // A client that does not know of methods cannot be asked: the greeting's nonce serves again, as with servers.
     if !capabilities.contains(Capabilities::PLUGIN_AUTH) {
-        return exchange.finish(response, NATIVE, greeted).await;
+        return exchange.finish(response, NATIVE, nonce).await;
     }
-    // Of others it must not serve twice: the client is always asked anew.
+    // Others are always asked.
     let plugin = response.plugin.clone().filter(|plugin| plugin == NATIVE).map_or(CACHING_SHA2, |_| NATIVE);
     response.plugin = Some(String::new());
-    exchange.finish(response, plugin, random_nonce()).await
+    exchange.finish(response, plugin, nonce).await
 }
 
 impl Exchange<'_> {
@@ -254,7 +260,7 @@ impl Exchange<'_> {
             session.confine();
         }
         let attributes = response.attributes.into();
-        Ok(LoggedIn { session, user: guard, confined, collation: response.collation, attributes, nonce })
+        Ok(LoggedIn { session, user: guard, confined, collation: response.collation, attributes })
     }
 }
 

@@ -42,6 +42,8 @@ impl Exchange<'_> {
                     self.write(&[1, caching_sha2::FAST_AUTH_OK]).await?;
                     Evidence::Good(user)
                 }
+                // All passwords are known, so that this is none of them. Without TLS a client may be unable to give more.
+                None if self.shared.users.discovered().is_none() => Evidence::None,
                 None => {
                     self.write(&[1, caching_sha2::FULL_AUTH]).await?;
                     let sent = self.read().await?.into();
@@ -84,7 +86,10 @@ impl Exchange<'_> {
             return Err(self.too_old().await?);
         }
         let plugin = if plugin == NATIVE && !claim.knows_native() { CACHING_SHA2 } else { plugin };
-        let nonce = random_nonce();
+        // At COM_CHANGE_USER clients' libraries sign for the native method what they were sent last, and do not look at what
+        // comes with the request; servers send the same again.
+        let nonce = if plugin == NATIVE { self.client.nonce } else { random_nonce() };
+        self.client.nonce = nonce;
         self.write(&auth_switch(plugin, &nonce)).await?;
         Ok(Answer { method: plugin, nonce, proof: self.read().await?.into() })
     }

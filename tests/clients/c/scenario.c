@@ -382,6 +382,18 @@ int main(int count, char **arguments) {
   printf("reset %d\n", mysql_reset_connection(mysql));
   run("SELECT @kept, LENGTH(@@sql_mode), CRC32(DATABASE())");
   run("SELECT * FROM scratch");
+  run("SET @kept = 6; CREATE TEMPORARY TABLE scratch (id INT)");
+  printf("change_user %d\n", mysql_change_user(mysql, user, password, schema));
+  run("SELECT @kept, CURRENT_USER(), DATABASE()");
+  run("SELECT * FROM scratch");
+  printf("change_user %d", mysql_change_user(mysql, user, password, NULL));
+  printf(", %d\n", mysql_change_user(mysql, user, password, schema));
+  MYSQL *other = mysql;
+  mysql = connected(0);
+  printf("change_user %d", mysql_change_user(mysql, user, "wrong", schema));
+  printf(", error %u %s\n", mysql_errno(mysql), mysql_sqlstate(mysql));
+  mysql_close(mysql);
+  mysql = other;
   if (mysql_query(mysql, "SELECT a.d * 10000 + b.d * 1000 + c.d * 100 + d.d * 10 + e.d FROM digits a, digits b, digits c, digits d, digits e")) fail("query");
   MYSQL_RES *streamed = mysql_use_result(mysql);
   MYSQL_ROW row;
