@@ -43,7 +43,7 @@ pub struct Login {
     pub account: Account,
     /// The collation that the client's login carried.
     pub collation: u16,
-    /// Those of the client's capabilities that shape results.
+    /// Those of the client's capabilities that shape results, and whether it can handle an expired password.
     pub capabilities: Capabilities,
     /// The compression to ask for, and what counts it. None: none.
     pub compression: Option<(Compression, CompressionBytes)>,
@@ -99,8 +99,9 @@ impl Login {
         }
         let greeting = Greeting::parse(&packet).map_err(|error| self.malformed(error))?;
         // A server that does not say that it is MariaDB's sets bit 0; one that is must not be told that we are not.
-        let capabilities = (ALWAYS | (self.capabilities & Capabilities::SHAPING))
-            & (greeting.capabilities | Capabilities::LONG_PASSWORD);
+        let asked = Capabilities::SHAPING | Capabilities::CAN_HANDLE_EXPIRED_PASSWORDS;
+        let capabilities =
+            (ALWAYS | (self.capabilities & asked)) & (greeting.capabilities | Capabilities::LONG_PASSWORD);
         if !capabilities.contains(Capabilities::SESSION_TRACK | Capabilities::PLUGIN_AUTH) {
             return Err(BackendError::TooOld { server: self.name.clone(), version: greeting.version });
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use deadpool::managed::Object;
 
 use super::connection::Connection;
+use super::error::BackendError;
 use super::pools::PooledObject;
 use crate::session::{Preamble, Settings};
 
@@ -51,7 +52,17 @@ impl Lease {
         if self.busy || self.dedicated {
             return self.discard();
         }
-        let connection = &mut *self;
+        if !matches!(tokio::time::timeout(CLEANSE_LIMIT, self.reset()).await, Ok(Ok(()))) {
+            self.discard();
+        }
+    }
+
+    /// Takes it back to what a fresh session has, but for the schema.
+    ///
+    /// # Errors
+    /// When the server refused, or the connection broke.
+    pub async fn reset(&mut self) -> Result<(), BackendError> {
+        let connection = &mut **self;
         let held = &connection.state.settings;
         let fresh = Arc::new(Settings {
             schema: held.schema.clone(),
@@ -59,19 +70,19 @@ impl Lease {
             ..Settings::default()
         });
         connection.state.known = false;
-        let preamble = Preamble::between(&connection.state, &fresh);
-        let replies = connection.prepare_state(&preamble, &fresh);
-        let reset = async {
-            connection.flush().await?;
-            connection.swallow_preamble(&replies).await
+        let preamble = if connection.sandboxed {
+            Preamble { reset: true, ..Preamble::default() }
+        } else {
+            Preamble::between(&connection.state, &fresh)
         };
-        match tokio::time::timeout(CLEANSE_LIMIT, reset).await {
-            Ok(Ok(())) => {
-                self.busy = false;
-                self.bound = false;
-            }
-            _ => self.discard(),
+        let replies = connection.prepare_state(&preamble, &fresh);
+        connection.flush().await?;
+        let reset = connection.swallow_preamble(&replies).await;
+        if matches!(reset, Ok(()) | Err(BackendError::State { .. })) {
+            connection.busy = false;
         }
+        self.bound &= reset.is_err();
+        reset
     }
 }
 

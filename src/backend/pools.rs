@@ -70,7 +70,8 @@ impl Manager {
         let server = &self.server;
         let mut login = Login {
             collation: self.key.collation,
-            capabilities: self.key.capabilities,
+            // The connection shows it, and who must not have it is told at the login.
+            capabilities: self.key.capabilities | Capabilities::CAN_HANDLE_EXPIRED_PASSWORDS,
             compression: server.compression.clone(),
             attributes: self.key.attributes.clone(),
             ..server.login(&self.account, self.key.client)

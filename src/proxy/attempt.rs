@@ -43,6 +43,10 @@ impl Run<'_> {
             *self.leases.slot(slot) = Some(lease);
             return Err(Failure::Client(SessionError::Ended(KILLED)));
         }
+        if lease.sandboxed && slot == Slot::Primary {
+            // It has expired since the login: only this connection can get a new one.
+            self.session.confine();
+        }
         if !self.session.is_informed() && !lease.sandboxed {
             let base = lease.state.base.clone();
             self.shared.greetings.keep_base(self.leases.collation, self.leases.capabilities, &base);

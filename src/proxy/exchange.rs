@@ -35,13 +35,18 @@ impl Run<'_> {
             Request::Forward | Request::Prepare(_) => None,
         };
         let wanted = self.session.settings().clone();
-        let mut preamble = if lease.sandboxed { Preamble::default() } else { Preamble::between(&lease.state, &wanted) };
-        let carries_state = !preamble.is_empty();
-        let own = self.session.own_insert_id(job).filter(|_| lease.has_insert_id);
-        if let Some(id) = job.last_insert_id.or(own) {
-            preamble.assign("last_insert_id", &id.to_string());
+        let mut preamble = Preamble::default();
+        let mut carries_state = false;
+        // A connection whose password has expired takes no state, and its session has none.
+        if !lease.sandboxed {
+            preamble = Preamble::between(&lease.state, &wanted);
+            carries_state = !preamble.is_empty();
+            let own = self.session.own_insert_id(job).filter(|_| lease.has_insert_id);
+            if let Some(id) = job.last_insert_id.or(own) {
+                preamble.assign("last_insert_id", &id.to_string());
+            }
+            preamble.replay = job.replay;
         }
-        preamble.replay = job.replay;
         let mut pending = Vec::new();
         if !preamble.is_empty() {
             pending = lease.prepare_state(&preamble, &wanted);

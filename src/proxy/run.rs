@@ -15,6 +15,7 @@ use super::labels::command_label;
 use super::leases::{Leases, release};
 use super::login::{LoggedIn, LoginError, UserGuard, change_user, refuse_protocol};
 use super::shared::Shared;
+use crate::backend::BackendError;
 use crate::clock;
 use crate::routing::{RouteReason, Surroundings};
 use crate::session::{Answer, Environment, HOLD, Plan, Session, Settings, Slot};
@@ -289,11 +290,7 @@ impl Served<'_> {
                 }
                 self.leases.give_back(&mut self.session);
             }
-            Plan::Reset => {
-                self.leases.end(&self.session).await;
-                self.session.reset();
-                self.client.ok(self.session.status(), 0, sequence).await?;
-            }
+            Plan::Reset => error = self.reset(sequence).await?,
             Plan::ChangeUser(payload) => self.change_user(&payload, sequence).await?,
             Plan::Kill(target) => {
                 let (goes_on, refused) = self.kill(&target, sequence).await?;
@@ -331,6 +328,32 @@ impl Served<'_> {
             session: &mut self.session,
             leases: &mut self.leases,
         }
+    }
+
+    /// COM_RESET_CONNECTION; gives the error that the client got. A session whose password had expired keeps its connection:
+    /// there may be no other.
+    async fn reset(&mut self, sequence: u8) -> Result<Option<(u16, Origin)>, SessionError> {
+        let confined = self.session.is_confined();
+        let kept = if confined { self.leases.slot(Slot::Primary).take() } else { None };
+        self.leases.end(&self.session).await;
+        if let Some(mut lease) = kept {
+            let reset = lease.reset().await;
+            *self.leases.slot(Slot::Primary) = Some(lease);
+            match reset {
+                Ok(()) => {}
+                Err(BackendError::State { error, .. }) => {
+                    self.client.refuse(&error, sequence).await?;
+                    return Ok(Some((error.code, Origin::Server)));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.session.reset();
+        if confined {
+            self.session.confine();
+        }
+        self.client.ok(self.session.status(), 0, sequence).await?;
+        Ok(None)
     }
 
     /// KILL. False: it was the client's own connection. With the error that it got.

@@ -195,6 +195,12 @@ impl Session {
         self.pinned = Some(Slot::Primary);
     }
 
+    /// Whether it stays on its connection, since its password had expired when that was made.
+    #[must_use]
+    pub fn is_confined(&self) -> bool {
+        self.pins.has(PinCause::ExpiredPassword)
+    }
+
     /// Takes in what fresh connections have, when the first one was seen.
     pub fn learn(&mut self, base: &Arc<Base>) {
         if self.base.is_none() {

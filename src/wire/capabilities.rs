@@ -92,7 +92,7 @@ flags! {
         CONNECT_ATTRS = 20,
         /// The login's authentication data have a length-encoded length.
         PLUGIN_AUTH_LENENC = 21,
-        /// Expired passwords can be handled.
+        /// A client whose password has expired wants to be let in all the same, to set a new one.
         CAN_HANDLE_EXPIRED_PASSWORDS = 22,
         /// OK packets carry session state changes.
         SESSION_TRACK = 23,
@@ -150,6 +150,7 @@ impl Capabilities {
             | Self::PLUGIN_AUTH.0
             | Self::CONNECT_ATTRS.0
             | Self::PLUGIN_AUTH_LENENC.0
+            | Self::CAN_HANDLE_EXPIRED_PASSWORDS.0
             | Self::SESSION_TRACK.0
             | Self::DEPRECATE_EOF.0
             | Self::OPTIONAL_RESULTSET_METADATA.0

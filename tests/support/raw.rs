@@ -34,6 +34,7 @@ pub const MODERN: Capabilities = Capabilities::OFFERED
     .without(Capabilities::BULK_UNIT_RESULTS)
     .without(Capabilities::CONNECT_WITH_DB)
     .without(Capabilities::CONNECT_ATTRS)
+    .without(Capabilities::CAN_HANDLE_EXPIRED_PASSWORDS)
     .without(Capabilities::FOUND_ROWS)
     .without(Capabilities::NO_SCHEMA)
     .without(Capabilities::ODBC)

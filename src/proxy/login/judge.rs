@@ -13,6 +13,10 @@ use crate::proxy::users::{Claim, User};
 use crate::wire::auth::NONCE_LEN;
 use crate::wire::{Capabilities, ErrPacket};
 
+/// What a server says only after the password was right: 1203 and 1226 (too many connections of the user), 1862 (it has expired),
+/// 3118 and MariaDB's 4151 (the account is locked). It needs not be asked for the password again, nor counts it as wrong.
+const KNOWS_PASSWORD: [u16; 5] = [1203, 1226, 1862, 3118, 4151];
+
 /// What a client sent as its last word.
 pub(super) enum Evidence {
     /// A proof by `mysql_native_password`.
@@ -75,8 +79,11 @@ impl Exchange<'_> {
                 Ruling::Wrong
             }
             // Words of the server that it has only for who knows the password.
-            Err(error @ BackendError::Refused { .. }) if candidate.entry().is_some() => {
-                Ruling::Refused(refusal(&error))
+            Err(BackendError::Refused { error, .. }) if candidate.entry().is_some() => {
+                if KNOWS_PASSWORD.contains(&error.code) {
+                    let _ = self.accept(candidate, sent).await;
+                }
+                Ruling::Refused(error)
             }
             Err(BackendError::Refused { .. }) => Ruling::Wrong,
             Err(error) => Ruling::Refused(refusal(&error)),
@@ -106,10 +113,7 @@ impl Exchange<'_> {
         };
         let primary = shared.cluster.load().primary().map(|primary| primary.id).ok_or_else(gone)?;
         let server = shared.pools.server(primary).ok_or_else(gone)?;
-        let login = Login {
-            capabilities: capabilities & Capabilities::SHAPING,
-            ..server.login(&account, Some(self.handle.address().host()))
-        };
+        let login = Login { capabilities, ..server.login(&account, Some(self.handle.address().host())) };
         login.connect().await?.quit().await;
         Ok(())
     }

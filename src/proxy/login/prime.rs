@@ -46,7 +46,17 @@ impl Exchange<'_> {
             client,
             attributes: None,
         };
+        let handles = response.capabilities.contains(Capabilities::CAN_HANDLE_EXPIRED_PASSWORDS);
         match try_primary(shared, user, &key, response).await {
+            // The password has expired. Whether a client is let in that does not say that it can handle it is the server's.
+            Ok((base, Some(lease))) if !handles => {
+                match self.try_login(user.account.clone(), response.capabilities).await {
+                    Err(error @ BackendError::Refused { .. }) => {
+                        Err(Unprimed::Told(refusal(&error), LoginFailure::Refused))
+                    }
+                    _ => Ok((base, Some(lease))),
+                }
+            }
             Ok(primed) => Ok(primed),
             Err(BackendError::State { error, .. }) => Err(Unprimed::Told(error, LoginFailure::Schema)),
             Err(BackendError::Refused { error, .. }) if discovered && error.code == 1045 => Err(Unprimed::Denied),
