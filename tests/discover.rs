@@ -61,6 +61,9 @@ on_both! {
     refusals_are_the_servers,
     one_login_at_the_server_decides_for_many_clients,
     real_clients_log_in_with_nothing_configured,
+    an_expired_password_can_be_changed,
+    the_grants_that_check_tells_are_all_that_is_missing,
+    a_user_that_is_not_there_takes_as_long_as_one_that_is,
 }
 
 async fn accounts_are_known_by_themselves(flavor: Flavor) {
@@ -387,20 +390,154 @@ async fn nobody_gets_the_rights_of_another_account_of_its_name() {
 async fn an_expired_password_can_be_changed(flavor: Flavor) {
     let Some(stage) = stage(flavor).await else { return };
     let primary = stage.servers.primary();
-    let mut said: Vec<Vec<ErrPacket>> = Vec::new();
-    for (way, at) in [stage.listen(), primary.address()].into_iter().enumerate() {
-        let user = format!("old{way}");
-        let create = [
-            format!("CREATE USER '{user}'@'%' IDENTIFIED BY 'x' PASSWORD EXPIRE"),
-            format!("GRANT ALL ON app.* TO '{user}'@'%'"),
-        ];
-        primary.run(&create).await.unwrap();
-        let login = |password: &str| Login::new(&user, password);
-        refused(at, &login("wrong")).await;
-        let mut client = Raw::login(at, &login("x")).await;
-        let mut errors = Vec::new();
-        for statement in ["SELECT 1", "USE app", "INSERT INTO app.t VALUES (1)", "BEGIN"] {
-            errors.push(client.query(statement).await.last().unwrap().error());
+    let users = "[[users]]\nname='told1'\npassword='x'\n[[users]]\nname='told0'\npassword='x'\n";
+    let told = support::proxy(&stage.servers, users).await;
+    for capable in [true, false] {
+        let mut said: Vec<(&str, Vec<String>)> = Vec::new();
+        for (way, at) in [("direct", primary.address()), ("found", stage.listen()), ("told", told.listen())] {
+            let user = format!("{way}{}", u8::from(capable));
+            let create = [
+                format!("CREATE USER '{user}'@'%' IDENTIFIED BY 'x' PASSWORD EXPIRE"),
+                format!("GRANT ALL ON app.* TO '{user}'@'%'"),
+            ];
+            primary.run(&create).await.unwrap();
+            let form = if capable { MODERN | Capabilities::CAN_HANDLE_EXPIRED_PASSWORDS } else { MODERN };
+            let plugin = if flavor == Flavor::MySql { CACHING_SHA2 } else { NATIVE };
+            let login = |password: &str| Login::new(&user, password).plugin(plugin).with(form);
+            let mut heard = vec![format!("{}", refused(at, &login("wrong")).await.code)];
+            let mut client = match Raw::login_uncertain(at, &login("x")).await {
+                Ok(client) => client,
+                Err(error) => {
+                    heard.push(format!("{error:?}").replace(&user, "U"));
+                    said.push((way, heard));
+                    continue;
+                }
+            };
+            expired(&mut client, flavor, &mut heard).await;
+            // The new one counts for all, the old one for nobody. Of one that it was told the proxy knows no other.
+            if way != "told" {
+                let mut anew = Raw::login(at, &login("y")).await;
+                assert_eq!(anew.value("SELECT 2").await, "2");
+                assert_eq!(refused(at, &login("x")).await.code, 1045);
+            }
+            said.push((way, heard.into_iter().map(|line| line.replace(&user, "U")).collect()));
+        }
+        let (_, direct) = said.remove(0);
+        assert!(direct.iter().any(|line| line.contains(if capable || flavor == Flavor::MariaDb {
+            "1820"
+        } else {
+            "1862"
+        })));
+        for (way, heard) in said {
+            assert_eq!(heard, direct, "{way}, {capable}");
+        }
+    }
+    told.stop().await;
+    stage.end().await;
+}
+
+/// What is heard on a connection whose password has expired, and after a new one.
+async fn expired(client: &mut Raw, flavor: Flavor, heard: &mut Vec<String>) {
+    let new = match flavor {
+        Flavor::MySql => "ALTER USER USER() IDENTIFIED BY 'y'",
+        _ => "SET PASSWORD = PASSWORD('y')",
+    };
+    let answer = |packet: Packet| match packet.payload.first() {
+        Some(0xFF) => format!("{:?}", packet.error()),
+        first => format!("{first:?}"),
+    };
+    // A reset in the middle, too: the session has no other connection to go to.
+    let (reset, ping, init) = (&b"\x1f"[..], &b"\x0e"[..], &b"\x02app"[..]);
+    for _ in 0..2 {
+        for statement in
+            ["SELECT 1", "USE app", "INSERT INTO app.t VALUES (1)", "BEGIN", "SET @mine = 1", "SHOW TABLES"]
+        {
+            heard.push(format!("{statement}: {}", answer(client.query(statement).await.pop().unwrap())));
+        }
+        heard.push(format!("PREPARE: {}", answer(client.prepare("SELECT 1").await.0.swap_remove(0))));
+        for command in [init, ping, reset] {
+            heard.push(format!("{command:?}: {}", answer(client.one(command).await)));
+        }
+    }
+    client.run(new).await;
+    heard.push(client.value("SELECT CURRENT_USER()").await);
+    client.run("SET @mine = 4").await;
+    heard.push(client.value("SELECT @mine").await);
+    heard.push(answer(client.one(init).await));
+    heard.push(client.value("SELECT DATABASE()").await);
+    heard.push(answer(client.one(reset).await));
+    heard.push(client.value("SELECT CONCAT(IFNULL(@mine, 'none'), IFNULL(DATABASE(), 'none'))").await);
+    let (_, statement) = client.prepare("SELECT 5").await;
+    heard.push(format!("{}", client.execute(statement, 0, &[]).await.len()));
+}
+
+/// `pointsman check --connect` with this configuration: whether all is good, and its words.
+async fn check(text: &str) -> (bool, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pointsman.toml");
+    std::fs::write(&file, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pointsman"));
+    let output = command.args(["check", "--connect", "--config"]).arg(&file).output().await.unwrap();
+    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// What `check --connect` tells to run is all that a monitor's account needs.
+async fn the_grants_that_check_tells_are_all_that_is_missing(flavor: Flavor) {
+    let Some(servers) = support::servers_of(flavor, 1, &[]).await else { return };
+    servers.primary().run(&["CREATE USER 'wa`tch'@'127.0.%' IDENTIFIED BY 'w'"]).await.unwrap();
+    servers.catch_up().await.unwrap();
+    let mut text = "[proxy]\nauth='discover'\n[monitor]\nuser='wa`tch'\npassword='w'\n".to_owned();
+    for server in servers.servers() {
+        let role = if server.name() == "primary" { "primary" } else { "replica" };
+        text += &format!("[[servers]]\nname='{}'\naddress='{}'\nrole='{role}'\n", server.name(), server.address());
+    }
+    let (good, said) = check(&text).await;
+    assert!(!good, "{said}");
+    let mut grants: Vec<&str> = Vec::new();
+    for line in said.lines() {
+        let Some((_, rest)) = line.split_once("run on the primary: ") else { continue };
+        // Behind it stands what was seen of the server.
+        grants.push(rest.split(" (").next().unwrap());
+    }
+    assert_eq!(grants.len(), 3, "for the primary, the accounts and the replica: {said}");
+    servers.primary().run(&grants).await.unwrap();
+    servers.catch_up().await.unwrap();
+    let (good, said) = check(&text).await;
+    assert!(good && said.contains("accounts may log in"), "{said}");
+    servers.stop().await;
+}
+
+/// How long a login takes that fails, in the middle of several tries.
+async fn time_of(at: SocketAddr, user: &str, plugin: &str, tries: usize) -> Duration {
+    let mut times = Vec::new();
+    for nth in 0..tries {
+        let login = Login::new(user, &format!("wrong {nth}")).plugin(plugin);
+        let mut client = Raw::open(at).await;
+        let began = tokio::time::Instant::now();
+        let packets = client.log_in(&login).await;
+        times.push(began.elapsed());
+        assert_eq!(packets.last().unwrap().error().code, 1045);
+    }
+    times.sort();
+    times[tries / 2]
+}
+
+/// Whether there is such an account cannot be told from how long a wrong password takes.
+async fn a_user_that_is_not_there_takes_as_long_as_one_that_is(flavor: Flavor) {
+    let Some(stage) = stage(flavor).await else { return };
+    let told = support::proxy(&stage.servers, "").await;
+    for (how, at, tries) in [("configured", told.listen(), 40), ("discover", stage.listen(), 20)] {
+        for plugin in [NATIVE, CACHING_SHA2, SHA256] {
+            // In turns, since the machine has other things to do, too.
+            let mut ratios = Vec::new();
+            for round in 0..3 {
+                let known = time_of(at, "app", plugin, tries).await;
+                let unknown = time_of(at, &format!("nobody{round}"), plugin, tries).await;
+                ratios.push(unknown.as_secs_f64() / known.as_secs_f64());
+            }
+            ratios.sort_by(f64::total_cmp);
+            println!("{flavor:?}, {how}, {plugin}: unknown / known = {ratios:.2?}");
+            assert!((0.4..2.5).contains(&ratios[1]), "{flavor:?}, {how}, {plugin}: {ratios:?}");
         }
     }
     told.stop().await;

@@ -28,6 +28,51 @@ pub enum TlsRule {
     Tls,
     /// `REQUIRE X509`, `SUBJECT`, `ISSUER` or `CIPHER`.
     Certificate,
+    /// All that is said of `REQUIRE SUBJECT`, `ISSUER` and `CIPHER`; empty: not said.
+    Specified {
+        /// Whether there must be a certificate at all: MySQL wants one for CIPHER, too.
+        certificate: bool,
+        /// The certificate's subject, in one line.
+        subject: Box<str>,
+        /// Its issuer, in one line.
+        issuer: Box<str>,
+        /// The cipher suite, by OpenSSL's name.
+        cipher: Box<str>,
+    },
+}
+
+/// TLS that a client came by, as a server would see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientTls<'a> {
+    /// The cipher suite, by OpenSSL's name.
+    pub cipher: &'a str,
+    /// Subject and issuer of a certificate that was found good, each in one line.
+    pub certificate: Option<(&'a str, &'a str)>,
+}
+
+impl TlsRule {
+    /// Whether a client may log in that came by this; None: without TLS.
+    #[must_use]
+    pub fn is_met_by(&self, tls: Option<ClientTls<'_>>) -> bool {
+        match (self, tls) {
+            (Self::None, _) | (Self::Tls, Some(_)) => true,
+            (_, None) => false,
+            (Self::Certificate, Some(tls)) => tls.certificate.is_some(),
+            (Self::Specified { certificate, subject, issuer, cipher }, Some(tls)) => {
+                let names = tls.certificate.unwrap_or_default();
+                let is = |demanded: &str, shown: &str| demanded.is_empty() || demanded == shown;
+                let shown = !certificate || tls.certificate.is_some();
+                shown && is(cipher, tls.cipher) && is(subject, names.0) && is(issuer, names.1)
+            }
+        }
+    }
+}
+
+/// An account as GRANT takes it, from what CURRENT_USER() says.
+#[must_use]
+pub fn grantee(current_user: &str) -> String {
+    let (user, host) = current_user.rsplit_once('@').unwrap_or((current_user, "%"));
+    format!("`{}`@`{}`", user.replace('`', "``"), host.replace('`', "``"))
 }
 
 /// An account of the servers.
@@ -175,6 +220,42 @@ mod tests {
     fn found(directory: &Directory, name: &str, address: Option<&str>) -> Option<String> {
         let origin = directory.origin(address.map(|address| address.parse().unwrap()));
         directory.find(name.as_bytes(), &origin).map(|entry| format!("{}@{}", entry.user, entry.host.text()))
+    }
+
+    #[test]
+    fn grants_are_to_the_account_that_the_server_sees() {
+        assert_eq!(grantee("monitor@10.%"), "`monitor`@`10.%`");
+        assert_eq!(grantee("a@b`c@::1"), "`a@b``c`@`::1`");
+    }
+
+    #[test]
+    fn what_is_required_is_all_required() {
+        let all = |subject: &str, issuer: &str, cipher: &str| TlsRule::Specified {
+            certificate: false,
+            subject: subject.into(),
+            issuer: issuer.into(),
+            cipher: cipher.into(),
+        };
+        let bare = ClientTls { cipher: "C", certificate: None };
+        let full = ClientTls { certificate: Some(("/CN=a", "/CN=ca")), ..bare };
+        for (rule, none, by_bare, by_full) in [
+            (TlsRule::None, true, true, true),
+            (TlsRule::Tls, false, true, true),
+            (TlsRule::Certificate, false, false, true),
+            (all("", "", "C"), false, true, true),
+            (all("", "", "D"), false, false, false),
+            (all("/CN=a", "", ""), false, false, true),
+            (all("/CN=A", "", ""), false, false, false),
+            (all("", "/CN=ca", "C"), false, false, true),
+            (all("/CN=a", "/CN=other", "C"), false, false, false),
+            (all("/CN=a", "/CN=ca", "D"), false, false, false),
+        ] {
+            let met = [None, Some(bare), Some(full)].map(|tls| rule.is_met_by(tls));
+            assert_eq!(met, [none, by_bare, by_full], "{rule:?}");
+        }
+        let (subject, issuer, cipher) = ("".into(), "".into(), "C".into());
+        let mysql = TlsRule::Specified { certificate: true, subject, issuer, cipher };
+        assert!(!mysql.is_met_by(Some(bare)) && mysql.is_met_by(Some(full)));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::load::ConfigArgs;
 use super::print;
+use crate::accounts::grantee;
 use crate::cluster::{Lag, Replication};
 use crate::config::{AuthMode, Config, Endpoint, ServerConfig, ServerRole};
 use crate::monitor::{AccountReader, probe_once};
@@ -58,23 +59,25 @@ async fn servers(config: &Config) -> bool {
             Ok((seen, tls)) => {
                 let tls =
                     tls.map_or_else(|| "no TLS".to_owned(), |tls| format!("{} {}", tls.version.as_str(), tls.cipher));
-                let mut wrong = Vec::new();
+                let mut wrong: Vec<String> = Vec::new();
                 match server.role {
-                    ServerRole::Primary if seen.read_only => wrong.push("the primary is read_only"),
-                    ServerRole::Replica if !seen.read_only => wrong.push("the replica is not read_only: set it"),
+                    ServerRole::Primary if seen.read_only => wrong.push("the primary is read_only".into()),
+                    ServerRole::Replica if !seen.read_only => wrong.push("the replica is not read_only: set it".into()),
                     ServerRole::Primary | ServerRole::Replica => {}
                 }
                 if server.role == ServerRole::Replica {
                     match seen.replication {
-                        Replication::None => wrong.push("it replicates from nobody"),
-                        Replication::Stopped => wrong.push("replication is stopped"),
-                        Replication::Unknown => wrong.push("replication cannot be seen"),
+                        Replication::None => wrong.push("it replicates from nobody".into()),
+                        Replication::Stopped => wrong.push("replication is stopped".into()),
+                        Replication::Unknown => wrong.push("replication cannot be seen".into()),
                         Replication::Running => {}
                     }
                 }
-                if let Some(grant) = seen.missing_grant {
-                    wrong.push("the monitor's account lacks a privilege");
-                    wrong.push(grant);
+                if let Some(privilege) = seen.missing_grant {
+                    let account = grantee(&seen.account);
+                    wrong.push(format!(
+                        "the monitor's account lacks a privilege; run on the primary: GRANT {privilege} ON *.* TO {account}"
+                    ));
                 }
                 good &= wrong.is_empty();
                 let lag = match seen.lag {

@@ -40,6 +40,8 @@ pub struct Seen {
     pub lag: Lag,
     /// The privilege that the monitor's account lacks to see replication.
     pub missing_grant: Option<&'static str>,
+    /// The monitor's account, as CURRENT_USER() has it.
+    pub account: Arc<str>,
     /// How long the observation took.
     pub took: Duration,
 }

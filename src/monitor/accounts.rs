@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time;
 
 use super::probe::{account, describe, login};
-use crate::accounts::{Directory, Entry, from_mariadb, from_mysql};
+use crate::accounts::{Directory, Entry, from_mariadb, from_mysql, grantee};
 use crate::backend::{BackendError, Connection, Login, Row};
 use crate::cluster::Flavor;
 use crate::config::{Config, ServerConfig};
@@ -25,13 +25,19 @@ const DENIED: [u16; 3] = [1142, 1044, 1143];
 pub struct AccountReader {
     login: Login,
     connection: Option<Connection>,
+    /// Who it is, as CURRENT_USER() has it.
+    account: String,
 }
 
 impl AccountReader {
     /// Reads those of `server` with the account of `[monitor]`.
     #[must_use]
     pub fn new(config: &Config, server: &ServerConfig, tls: Option<Arc<Connector>>) -> Self {
-        Self { login: login(account(config), server, tls, config.monitor.timeout), connection: None }
+        Self {
+            login: login(account(config), server, tls, config.monitor.timeout),
+            connection: None,
+            account: String::new(),
+        }
     }
 
     /// Reads the accounts.
@@ -44,12 +50,13 @@ impl AccountReader {
         if connection.as_mut().is_some_and(|connection| connection.is_dead()) {
             connection = None;
         }
+        let (login, account) = (&self.login, &mut self.account);
         let reading = async {
             let mut connection = match connection {
                 Some(connection) => connection,
-                None => self.login.connect().await?,
+                None => login.connect().await?,
             };
-            let directory = read(&mut connection, self.login.proxy_protocol).await?;
+            let directory = read(&mut connection, login.proxy_protocol, account).await?;
             Ok::<_, BackendError>((connection, directory))
         };
         match time::timeout(timeout, Box::pin(reading)).await {
@@ -59,8 +66,8 @@ impl AccountReader {
             }
             Ok(Err(BackendError::State { error, .. })) if DENIED.contains(&error.code) => {
                 let table = if error.message.contains("global_priv") { "global_priv" } else { "user" };
-                let user = &self.login.account.user;
-                Err(format!("{}; run: GRANT SELECT ON mysql.{table} TO {user}", error.message).into())
+                let account = grantee(&self.account);
+                Err(format!("{}; run on the primary: GRANT SELECT ON mysql.{table} TO {account}", error.message).into())
             }
             Ok(Err(error)) => Err(describe(&error)),
             Err(_) => Err(format!("no answer within {timeout:?}").into()),
@@ -68,10 +75,15 @@ impl AccountReader {
     }
 }
 
-async fn read(connection: &mut Connection, told_by: Option<ProxyVersion>) -> Result<Directory, BackendError> {
-    let about = connection.query("SELECT VERSION(), USER()").await?;
+async fn read(
+    connection: &mut Connection,
+    told_by: Option<ProxyVersion>,
+    account: &mut String,
+) -> Result<Directory, BackendError> {
+    let about = connection.query("SELECT VERSION(), USER(), CURRENT_USER()").await?;
     let about = |place| about.first().and_then(|rows| rows.first()).and_then(|row| row.at(place)).unwrap_or_default();
     let (version, user) = (about(0), about(1));
+    *account = about(2);
     let (mariadb, table) = match Flavor::from_version(&version) {
         Flavor::MariaDb => (true, "SELECT Host, User, Priv FROM mysql.global_priv"),
         Flavor::MySql | Flavor::Unknown => (false, "SELECT * FROM mysql.user"),

@@ -42,6 +42,7 @@ struct Link {
     connection: Connection,
     flavor: Flavor,
     version: Arc<str>,
+    account: Arc<str>,
     /// How this server is asked for its replication; None: no statement that it knows.
     query: Option<StatusQuery>,
 }
@@ -123,11 +124,12 @@ fn is_broken(error: &BackendError) -> bool {
 
 async fn connect(login: &Login) -> Result<Link, BackendError> {
     let mut connection = login.connect().await?;
-    let mut results = connection.query("SELECT VERSION()").await?;
-    let version = first(&mut results).and_then(|row| row.at(0)).unwrap_or_default();
-    let version: Arc<str> = version.into();
+    let mut results = connection.query("SELECT VERSION(), CURRENT_USER()").await?;
+    let row = first(&mut results);
+    let text = |place| row.as_ref().and_then(|row| row.at(place)).unwrap_or_default().into();
+    let (version, account): (Arc<str>, Arc<str>) = (text(0), text(1));
     let flavor = Flavor::from_version(&version);
-    Ok(Link { connection, flavor, query: Some(StatusQuery::of(flavor, &version)), version })
+    Ok(Link { connection, flavor, query: Some(StatusQuery::of(flavor, &version)), version, account })
 }
 
 /// The first row of the first result, which is taken out.
@@ -183,6 +185,7 @@ fn seen(
         detail,
         lag,
         missing_grant,
+        account: link.account.clone(),
         took: Duration::ZERO,
     })
 }

@@ -24,6 +24,7 @@ fn healthy(role: Role) -> Seen {
         detail: None,
         lag: if role == Role::Replica { Lag::Known(Duration::ZERO) } else { Lag::Unknown },
         missing_grant: None,
+        account: "monitor@%".into(),
         took: Duration::from_millis(1),
     }
 }
