@@ -29,6 +29,7 @@ on_both!(
     clients_certificates_are_verified,
     servers_are_verified_as_far_as_configured,
     accounts_that_demand_tls_are_served,
+    what_discovered_accounts_demand_of_certificates_is_demanded_of_the_clients_own,
     sessions_are_gone_on_with,
     large_packets_pass_both_ways,
 );
@@ -249,6 +250,91 @@ async fn accounts_that_demand_tls_are_served(flavor: Flavor) {
     assert_eq!(refused.last().unwrap().error().code, 1045);
     proxy.stop().await;
     stage.servers.stop().await;
+}
+
+/// `REQUIRE` X509, SUBJECT, ISSUER and CIPHER, with each certificate, directly and through the proxy.
+async fn what_discovered_accounts_demand_of_certificates_is_demanded_of_the_clients_own(flavor: Flavor) {
+    let Some(program) = mariadb() else { return };
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    for (of, name) in [(&authority, "proxy"), (&authority, "shared"), (&authority, "good"), (&stranger, "bad")] {
+        of.sign(name, &["127.0.0.1"]);
+    }
+    let pair = |name: &str| {
+        let of = if name == "bad" { &stranger } else { &authority };
+        [of.path(&format!("{name}.pem")), of.path(&format!("{name}.key"))].map(|path| path.display().to_string())
+    };
+    let [certificate, key] = pair("proxy");
+    let ca = authority.path("ca.pem").display().to_string();
+    let tls = format!("certificate='{certificate}'\nkey='{key}'\nclient_ca='{ca}'\nclient_certificate='optional'\n");
+    let [shown, shown_key] = pair("shared");
+    let servers = format!("tls_certificate='{shown}'\ntls_key='{shown_key}'\n");
+    authority.sign("server", &["localhost"]);
+    let mut extra = authority.server_options("server");
+    if flavor == Flavor::MySql {
+        // It would prefer another one than clients do.
+        extra.push("--tls-ciphersuites=TLS_AES_256_GCM_SHA384".to_owned());
+    }
+    let options = SandboxOptions { replicas: 0, extra, ..SandboxOptions::default() };
+    let Some(sandbox) = start(flavor, options).await else { return };
+    let table = if flavor == Flavor::MySql { "user" } else { "global_priv" };
+    let mut made = vec![format!("GRANT SELECT ON mysql.{table} TO monitor")];
+    let demands = [
+        ("x509", "X509"),
+        ("shared", "SUBJECT '/CN=shared'"),
+        ("issuer", "ISSUER '/CN=test authority'"),
+        ("foreign", "ISSUER '/CN=another authority'"),
+        ("cipher", "CIPHER 'TLS_AES_256_GCM_SHA384'"),
+        ("weak", "CIPHER 'TLS_AES_128_CCM_SHA256'"),
+        ("all", "SUBJECT '/CN=shared' AND ISSUER '/CN=test authority' AND CIPHER 'TLS_AES_256_GCM_SHA384'"),
+        // The server sees another one than the client's.
+        ("unmet", "SUBJECT '/CN=good'"),
+        ("ssl", "SSL"),
+    ];
+    made.extend(demands.map(|(user, demand)| format!("CREATE USER '{user}'@'%' IDENTIFIED BY 'x' REQUIRE {demand}")));
+    sandbox.primary().run(&made).await.unwrap();
+    let text = config(&sandbox, &tls, &servers).replace("login_timeout=", "auth='discover'\nlogin_timeout=");
+    let proxy = app::start(load(&text).config).await.unwrap();
+    let stage = Stage { servers: sandbox, proxy };
+    let mut entered = 0;
+    for (user, _) in demands {
+        for name in ["", "none", "good", "shared", "bad"] {
+            let run = async |address: SocketAddr, password: &str| {
+                let user = format!("-u{user}");
+                let mut arguments =
+                    vec![user, format!("-p{password}"), "-e".to_owned(), "SELECT CURRENT_USER()".to_owned()];
+                arguments.push(if name.is_empty() { "--skip-ssl" } else { "--ssl" }.to_owned());
+                if !matches!(name, "" | "none") {
+                    let [certificate, key] = pair(name);
+                    arguments.extend([format!("--ssl-cert={certificate}"), format!("--ssl-key={key}")]);
+                }
+                let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+                cli(&program, address, &arguments, "").await
+            };
+            let direct = run(stage.servers.primary().address(), "x").await;
+            let here = run(stage.listen(), "x").await;
+            let wrong = run(stage.listen(), "wrong").await.unwrap_err();
+            match (user, name) {
+                ("unmet", "good") => {
+                    assert_eq!(direct, Ok("unmet@%\n".to_owned()));
+                    let error = here.unwrap_err();
+                    assert!(error.contains("1045") && error.contains("servers.tls_certificate"), "{error}");
+                }
+                _ => {
+                    // A certificate that is not good ends the handshake; of what follows, words are the server's.
+                    let words = |said: &Result<String, String>| match said {
+                        Err(_) if name == "bad" => Err(String::new()),
+                        other => other.clone(),
+                    };
+                    assert_eq!(words(&here), words(&direct), "{user} {name}");
+                    entered += usize::from(here.is_ok());
+                    assert!(name == "bad" || wrong.contains("1045"), "{user} {name}: {wrong}");
+                }
+            }
+        }
+    }
+    // x509, issuer: 2 each, shared, all: 1 each, ssl: 3, cipher: 3, of which one without a certificate.
+    assert_eq!(entered, if flavor == Flavor::MySql { 11 } else { 12 });
+    stage.end().await;
 }
 
 async fn sessions_are_gone_on_with(flavor: Flavor) {

@@ -20,13 +20,13 @@ pub enum Method {
 }
 
 /// What an account asks of the connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TlsRule {
     /// Nothing.
     None,
     /// `REQUIRE SSL`.
     Tls,
-    /// `REQUIRE X509`, `SUBJECT`, `ISSUER` or `CIPHER`.
+    /// `REQUIRE X509`: a certificate that was found good.
     Certificate,
     /// All that is said of `REQUIRE SUBJECT`, `ISSUER` and `CIPHER`; empty: not said.
     Specified {

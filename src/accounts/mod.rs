@@ -5,6 +5,6 @@ mod directory;
 mod host;
 mod rows;
 
-pub use directory::{Directory, Entry, Method, Origin, TlsRule};
+pub use directory::{ClientTls, Directory, Entry, Method, Origin, TlsRule, grantee};
 pub use host::HostPattern;
 pub use rows::{from_mariadb, from_mysql};

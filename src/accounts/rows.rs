@@ -25,7 +25,16 @@ pub fn from_mysql(columns: &[(&str, Vec<u8>)]) -> Option<Entry> {
     let tls = match bytes("ssl_type") {
         b"" => TlsRule::None,
         b"ANY" => TlsRule::Tls,
-        _ => TlsRule::Certificate,
+        b"X509" => TlsRule::Certificate,
+        _ => {
+            let column = |name: &str| String::from_utf8_lossy(bytes(name)).into();
+            TlsRule::Specified {
+                certificate: true,
+                subject: column("x509_subject"),
+                issuer: column("x509_issuer"),
+                cipher: column("ssl_cipher"),
+            }
+        }
     };
     Some(Entry {
         user: text("User")?.into(),
@@ -62,7 +71,13 @@ pub fn from_mariadb(host: &str, user: &str, json: &str) -> Option<Entry> {
     let tls = match number("ssl_type") {
         None | Some(0) => TlsRule::None,
         Some(1) => TlsRule::Tls,
-        Some(_) => TlsRule::Certificate,
+        Some(2) => TlsRule::Certificate,
+        Some(_) => TlsRule::Specified {
+            certificate: false,
+            subject: text("x509_subject").into(),
+            issuer: text("x509_issuer").into(),
+            cipher: text("ssl_cipher").into(),
+        },
     };
     let about_login = privileges.as_object().into_iter().flatten().filter(|(name, _)| {
         !matches!(name.as_str(), "access" | "version_id" | "default_role") && !name.starts_with("max_")
@@ -133,6 +148,9 @@ mod tests {
         assert!(entry(r#"{"password_last_changed":0}"#).expired);
         assert_eq!(entry(r#"{"ssl_type":1}"#).tls, TlsRule::Tls);
         assert_eq!(entry(r#"{"ssl_type":2}"#).tls, TlsRule::Certificate);
+        let (subject, issuer, cipher) = ("/CN=a".into(), "".into(), "".into());
+        let subject = TlsRule::Specified { certificate: false, subject, issuer, cipher };
+        assert_eq!(entry(r#"{"ssl_type":3,"x509_subject":"/CN=a"}"#).tls, subject);
         assert!(from_mariadb("", "role", r#"{"is_role":true}"#).is_none());
         assert!(from_mariadb("%", "x", "no json").is_none());
     }
@@ -160,6 +178,9 @@ mod tests {
         assert!(row(&[("account_locked", "Y")]).locked && row(&[("password_expired", "Y")]).expired);
         assert_eq!(row(&[("ssl_type", "ANY")]).tls, TlsRule::Tls);
         assert_eq!(row(&[("ssl_type", "X509")]).tls, TlsRule::Certificate);
+        let (subject, issuer, cipher) = ("".into(), "/CN=ca".into(), "".into());
+        let issuer = TlsRule::Specified { certificate: true, subject, issuer, cipher };
+        assert_eq!(row(&[("ssl_type", "SPECIFIED"), ("x509_issuer", "/CN=ca")]).tls, issuer);
         assert_ne!(row(&[("account_locked", "Y")]).login_print, row(&[("account_locked", "N")]).login_print);
         assert!(from_mysql(&[("Host", b"%".to_vec())]).is_none());
     }

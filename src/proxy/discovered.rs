@@ -15,7 +15,7 @@ use aws_lc_rs::hmac;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use super::users::User;
-use crate::accounts::{Directory, Entry, Method};
+use crate::accounts::{Directory, Entry, Method, TlsRule};
 use crate::backend::{Account, AccountId, Credential, Password, Pools, Rotation};
 use crate::clock;
 use crate::wire::auth::native::{NativeHash, NativeKey};
@@ -269,6 +269,12 @@ impl Candidate {
     #[must_use]
     pub const fn entry(&self) -> Option<&Arc<Entry>> {
         self.entry.as_ref()
+    }
+
+    /// What the account asks of the connection.
+    #[must_use]
+    pub fn tls(&self) -> &TlsRule {
+        self.entry.as_ref().map_or(&TlsRule::None, |entry| &entry.tls)
     }
 
     /// The name that the client gave.

@@ -4,11 +4,13 @@
 mod acceptor;
 mod connector;
 mod files;
+mod names;
 mod session;
 
 pub use acceptor::{Acceptor, Offer};
 pub use connector::Connector;
 pub use files::SetupError;
+pub use names::CertificateNames;
 pub(super) use session::Session;
 pub use session::{Established, Version};
 

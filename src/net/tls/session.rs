@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use rustls::{Connection, HandshakeKind, ProtocolVersion};
 
+use super::names::CertificateNames;
 use crate::net::channel::within;
 use crate::net::socket::Socket;
 
@@ -22,8 +23,8 @@ pub struct Established {
     pub cipher: String,
     /// Whether an earlier session went on, which saves the costly half of a handshake.
     pub resumed: bool,
-    /// Whether the peer showed a certificate.
-    pub peer_certificate: bool,
+    /// The names in the certificate that a client showed, which was found good. Those of servers are not read.
+    pub client_certificate: Option<CertificateNames>,
 }
 
 /// A version of TLS.
@@ -33,6 +34,14 @@ pub enum Version {
     Tls12,
     /// TLS 1.3.
     Tls13,
+}
+
+impl Established {
+    /// The cipher suite, by OpenSSL's name.
+    #[must_use]
+    pub fn openssl_cipher(&self) -> String {
+        super::names::cipher(&self.cipher)
+    }
 }
 
 impl Version {
@@ -72,7 +81,7 @@ impl Session {
         early: &[u8],
     ) -> io::Result<Self> {
         let established =
-            Established { version: Version::Tls13, cipher: String::new(), resumed: false, peer_certificate: false };
+            Established { version: Version::Tls13, cipher: String::new(), resumed: false, client_certificate: None };
         let mut session = Self {
             connection,
             ciphertext: BytesMut::from(early),
@@ -109,7 +118,12 @@ impl Session {
                 .and_then(|suite| suite.suite().as_str().map(str::to_owned))
                 .unwrap_or_default(),
             resumed: session.connection.handshake_kind() == Some(HandshakeKind::Resumed),
-            peer_certificate: session.connection.peer_certificates().is_some_and(|chain| !chain.is_empty()),
+            client_certificate: match &session.connection {
+                Connection::Server(server) => {
+                    server.peer_certificates().and_then(<[_]>::first).and_then(CertificateNames::of)
+                }
+                Connection::Client(_) => None,
+            },
         };
         Ok(session)
     }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::exchange::Exchange;
+use super::secure::unmet;
+use crate::accounts::TlsRule;
 use crate::backend::{Account, BackendError, Credential, Login, Password};
 use crate::clock;
 use crate::proxy::discovered::{Candidate, Judged};
@@ -69,14 +71,14 @@ impl Exchange<'_> {
             return Ruling::Proven(user);
         }
         if !candidate.may_ask(sent, self.handle.address().ip()) {
-            return Ruling::Wrong;
+            return self.wrong(candidate);
         }
         match self.try_login(candidate.account(Credential::Password(sent.clone())), capabilities).await {
             Ok(()) => self.accept(candidate, sent).await.into(),
             // 1698: MariaDB, where one of several methods asks for no password.
             Err(BackendError::Refused { error, .. }) if matches!(error.code, 1045 | 1698) => {
                 candidate.refused(sent);
-                Ruling::Wrong
+                self.wrong(candidate)
             }
             // Words of the server that it has only for who knows the password.
             Err(BackendError::Refused { error, .. }) if candidate.entry().is_some() => {
@@ -87,6 +89,17 @@ impl Exchange<'_> {
             }
             Err(BackendError::Refused { .. }) => Ruling::Wrong,
             Err(error) => Ruling::Refused(refusal(&error)),
+        }
+    }
+
+    /// The server denied it. Where the account demands a certificate, that may be for pointsman's own: whoever shows what is
+    /// demanded may be told so, and thereby that there is such an account.
+    fn wrong(&self, candidate: &Candidate) -> Ruling {
+        match candidate.tls() {
+            TlsRule::Certificate | TlsRule::Specified { .. } if self.meets(candidate) => {
+                Ruling::Refused(unmet(&String::from_utf8_lossy(candidate.name())))
+            }
+            _ => Ruling::Wrong,
         }
     }
 

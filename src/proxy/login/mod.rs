@@ -13,6 +13,7 @@ use std::sync::Arc;
 use self::exchange::Exchange;
 use self::judge::{Evidence, Ruling};
 use self::prime::Unprimed;
+use self::secure::{UNMET, unmet};
 use super::client::Client;
 use super::clients::ClientHandle;
 use super::discovered::Candidate;
@@ -236,6 +237,10 @@ impl Exchange<'_> {
                 // What it proved was right when it was read: the account has changed since.
                 if let Claim::Discovered(candidate) = &claim {
                     candidate.forget();
+                    if candidate.tls() != &TlsRule::None {
+                        self.refuse(&unmet(&name)).await?;
+                        return Err(LoginError::Failed(LoginFailure::Refused, UNMET));
+                    }
                 }
                 return Err(self.deny(&name, used_password, LoginFailure::Refused).await?);
             }
@@ -314,18 +319,11 @@ impl Exchange<'_> {
 
     /// Whether the account may be used on the client's stream.
     fn is_way_in(&self, user: &User, claim: &Claim) -> bool {
-        let secure = self.client.is_secure();
-        let rule = match claim {
-            Claim::Discovered(candidate) => candidate.entry().map_or(TlsRule::None, |entry| entry.tls),
-            Claim::Configured(_) | Claim::Nobody(_) => TlsRule::None,
+        let meets = match claim {
+            Claim::Discovered(candidate) => self.meets(candidate),
+            Claim::Configured(_) | Claim::Nobody(_) => true,
         };
-        match rule {
-            TlsRule::None => secure || !user.require_tls,
-            // Servers do not take a Unix socket for TLS.
-            TlsRule::Tls => self.client.stream.tls().is_some(),
-            // No client has shown a certificate.
-            TlsRule::Certificate => false,
-        }
+        meets && (self.client.is_secure() || !user.require_tls)
     }
 
     /// The server's words for every proof that is none.

@@ -3,8 +3,10 @@
 use super::LoginError;
 use super::exchange::Exchange;
 
+use crate::accounts::ClientTls;
 use crate::backend::Credential;
 use crate::net::tls::{Established, Offer, Version};
+use crate::proxy::discovered::Candidate;
 use crate::proxy::error::SessionError;
 use crate::proxy::users::User;
 use crate::telemetry::{LoginFailure, ProtocolSide, TlsVersion};
@@ -52,6 +54,15 @@ impl Exchange<'_> {
         Ok(LoginError::Failed(LoginFailure::Insecure, "the client came without TLS"))
     }
 
+    /// Whether the client came as the account demands it (`REQUIRE`). Servers do not take a Unix socket for TLS.
+    pub(super) fn meets(&self, candidate: &Candidate) -> bool {
+        let tls = self.client.stream.tls();
+        let cipher = tls.map(Established::openssl_cipher).unwrap_or_default();
+        let names = tls.and_then(|tls| tls.client_certificate.as_ref());
+        let certificate = names.map(|names| (&*names.subject, &*names.issuer));
+        candidate.tls().is_met_by(tls.map(|_| ClientTls { cipher: &cipher, certificate }))
+    }
+
     /// What MariaDB's clients (11.4 and later) want to hear from a server whose certificate they cannot verify: a digest
     /// over the password's hash, the nonce, and the certificate, which only somebody who knows the hash can make, and
     /// which fits this certificate only. It goes as the message of the OK that ends the login.
@@ -71,6 +82,20 @@ impl Exchange<'_> {
         };
         Some(hash.binding(&native_nonce?, &fingerprint))
     }
+}
+
+/// For the log.
+pub(super) const UNMET: &str = "the server refuses an account that demands TLS or a certificate: it sees pointsman's";
+
+/// For a client that has what its account demands, where the server does not let pointsman in. The server says no more than
+/// that access is denied.
+pub(super) fn unmet(name: &str) -> ErrPacket {
+    let text = format!(
+        "pointsman: the server denied access for user '{name}'. The account demands TLS or a certificate (REQUIRE), and the \
+         server sees pointsman's: `servers.tls` must be on, and `servers.tls_certificate` be what the account demands; or \
+         the password was wrong"
+    );
+    ErrPacket::new(1045, b"28000", &text)
 }
 
 /// The version's label.
