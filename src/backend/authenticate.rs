@@ -162,7 +162,8 @@ impl Proof<'_> {
             // The empty password is one NUL byte there.
             Method::CachingSha2 | Method::Sha256 if password.is_empty() => vec![0],
             Method::CachingSha2 => caching_sha2::scramble(password, &self.nonce),
-            Method::Sha256 if phase.is_secure() => with_nul(password),
+            // A Unix socket is nothing to this one: the server waits for RSA.
+            Method::Sha256 if phase.is_tls() => with_nul(password),
             Method::Sha256 => vec![caching_sha2::REQUEST_SHA256_KEY],
             Method::Clear if phase.is_secure() => with_nul(password),
             Method::Clear => {

@@ -313,6 +313,11 @@ impl LoginPhase {
         self.stream.is_secure()
     }
 
+    /// Whether there is TLS.
+    pub(super) fn is_tls(&self) -> bool {
+        self.stream.tls().is_some()
+    }
+
     pub(super) async fn read(&mut self) -> Result<Vec<u8>, PhaseError> {
         loop {
             if let Some((header, packet)) = self.inbox.take(MAX_LOGIN_PACKET).map_err(PhaseError::Protocol)? {

@@ -5,6 +5,7 @@
 
 pub mod clients;
 pub mod fake;
+pub mod login;
 pub mod random;
 pub mod raw;
 pub mod tls;

@@ -66,7 +66,11 @@ impl Exchange<'_> {
         let secure = self.client.is_secure();
         let proof = &response.auth_response;
         // Also where only the password can tell what is not known yet: what is known may do, and an empty proof needs none.
-        let native = claim.knows_native() || proof.is_empty() || claim.by_native(&nonce, proof).is_some();
+        let mut native = claim.knows_native() || proof.is_empty() || claim.by_native(&nonce, proof).is_some();
+        // Who cannot be asked for another method, and is nobody: as the primary has it.
+        if !response.capabilities.contains(Capabilities::PLUGIN_AUTH) && !claim.is_known() {
+            native |= self.shared.greetings.primary().plugin == NATIVE;
+        }
         let method = match response.plugin.as_deref() {
             None | Some(NATIVE) if native => Some(NATIVE),
             Some(CACHING_SHA2) => Some(CACHING_SHA2),
