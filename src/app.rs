@@ -24,7 +24,7 @@ use crate::config::{Config, MonitorConfig, ServerRole};
 use crate::monitor::{AccountReader, Monitor};
 use crate::net::Listener;
 use crate::net::tls::{Acceptor, Established, Version};
-use crate::proxy::{Clients, Discovered, Greetings, KnownGrants, Poke, Shared, Users, accept, janitor};
+use crate::proxy::{Clients, Discovered, Greetings, KnownGrants, Memory, Poke, Shared, Users, accept, janitor};
 use crate::routing::Policy;
 use crate::session::{Mismatch, PinCause};
 use crate::sql::Classifier;
@@ -91,9 +91,10 @@ pub async fn start(mut config: Config) -> anyhow::Result<RunningProxy> {
         classifier,
         metrics: metrics.clone(),
         users,
-        keys: random_keys()?,
+        secret: random_keys()?,
         tls: acceptor,
         rsa: KeyPair::generate().context("no randomness for an RSA key")?,
+        memory: Memory::new(config.pools.remembered as u64),
         clients: Clients::default(),
         grants: KnownGrants::default(),
         greetings: Greetings::default(),

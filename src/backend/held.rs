@@ -16,25 +16,55 @@ struct Held {
 }
 
 /// The statements of one connection. Those that fell out are closed with the next write.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct HeldStatements {
     by_key: HashMap<StatementKey, Held>,
     clock: u64,
     closing: Vec<ServerStatementId>,
+    /// The id that the next PREPARE gets; None: not known.
+    next: Option<u32>,
+}
+
+impl Default for HeldStatements {
+    fn default() -> Self {
+        Self { by_key: HashMap::new(), clock: 0, closing: Vec::new(), next: Some(1) }
+    }
 }
 
 impl HeldStatements {
-    /// The server's id of a statement, when the connection holds it.
-    pub fn get(&mut self, key: StatementKey) -> Option<ServerStatementId> {
+    /// The server's id of a statement, when the connection holds it. One that was prepared and never executed is held as
+    /// `prepared_as`, and is `key`'s from now on.
+    pub fn find(&mut self, key: StatementKey, prepared_as: StatementKey) -> Option<ServerStatementId> {
         self.clock = self.clock.wrapping_add(1);
-        let held = self.by_key.get_mut(&key)?;
-        held.used = self.clock;
-        Some(held.id)
+        if let Some(held) = self.by_key.get_mut(&key) {
+            held.used = self.clock;
+            return Some(held.id);
+        }
+        let id = self.by_key.remove(&prepared_as)?.id;
+        self.by_key.insert(key, Held { id, used: self.clock });
+        Some(id)
+    }
+
+    /// The id that the next PREPARE will get, if that is known: servers count them, failed ones too.
+    #[must_use]
+    pub fn next_id(&self) -> Option<ServerStatementId> {
+        self.next.map(ServerStatementId)
+    }
+
+    /// A PREPARE failed.
+    pub fn failed(&mut self) {
+        self.next = self.next.and_then(|next| next.checked_add(1));
+    }
+
+    /// Statements may have been prepared that are not known of.
+    pub fn lose_count(&mut self) {
+        self.next = None;
     }
 
     /// Keeps a statement that was just prepared; at most `limit` of them.
     pub fn insert(&mut self, key: StatementKey, id: ServerStatementId, limit: usize) {
         self.clock = self.clock.wrapping_add(1);
+        self.next = id.0.checked_add(1);
         if let Some(old) = self.by_key.insert(key, Held { id, used: self.clock }) {
             self.closing.push(old.id);
         }
@@ -43,6 +73,11 @@ impl HeldStatements {
         {
             self.forget(oldest);
         }
+    }
+
+    /// Closes all with the next write.
+    pub fn close_all(&mut self) {
+        self.closing.extend(self.by_key.drain().map(|(_, held)| held.id));
     }
 
     /// Closes a statement with the next write.
@@ -90,9 +125,9 @@ mod tests {
         let mut held = HeldStatements::default();
         held.insert(StatementKey(1), ServerStatementId(11), 2);
         held.insert(StatementKey(2), ServerStatementId(12), 2);
-        assert_eq!(held.get(StatementKey(1)), Some(ServerStatementId(11)));
+        assert_eq!(held.find(StatementKey(1), StatementKey(1)), Some(ServerStatementId(11)));
         held.insert(StatementKey(3), ServerStatementId(13), 2);
-        assert_eq!(held.get(StatementKey(2)), None);
+        assert_eq!(held.find(StatementKey(2), StatementKey(2)), None);
         assert_eq!(held.len(), 2);
         let mut out = BytesMut::new();
         held.close_into(&mut out);
@@ -110,6 +145,6 @@ mod tests {
         let mut out = BytesMut::new();
         held.close_into(&mut out);
         assert_eq!(out.len(), 9);
-        assert_eq!(held.get(StatementKey(1)), Some(ServerStatementId(12)));
+        assert_eq!(held.find(StatementKey(1), StatementKey(1)), Some(ServerStatementId(12)));
     }
 }

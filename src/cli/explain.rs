@@ -258,6 +258,7 @@ impl Walk<'_> {
             },
             last_global_write: self.last_write,
             keys: [1, 2],
+            memory: None,
         };
         self.session.plan(&RawCommand::new(Bytes::from(payload)), &environment)
     }

@@ -249,5 +249,6 @@ fn pools(block: &Block) -> Option<PoolsConfig> {
         idle_timeout: block.duration("idle_timeout")?,
         max_lifetime: block.duration("max_lifetime")?,
         statements: block.number("statements")?,
+        remembered: block.bytes("remembered")?,
     })
 }

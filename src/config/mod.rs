@@ -325,4 +325,6 @@ pub struct PoolsConfig {
     pub max_lifetime: Duration,
     /// At most so many prepared statements are kept on one connection. Default 80 (times 200 connections: below 16382), range 1 to 100000.
     pub statements: u32,
+    /// Replies to PREPARE and SET that are remembered, for all sessions, in bytes; 0: none. Default 16 MiB, range 0 to 1 GiB.
+    pub remembered: usize,
 }

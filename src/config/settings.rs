@@ -677,5 +677,13 @@ const POOLS: Section = Section {
             "At most so many prepared statements are kept on one connection; the least recently used is closed. Times the \
              connections of all proxies, it must stay below the server's `max_prepared_stmt_count` (16382 by default).",
         ),
+        setting(
+            "remembered",
+            Kind::Size { min: 0, max: 1 << 30 },
+            "\"16MiB\"",
+            "What servers answered to PREPARE, and to SET of plain values, is remembered in so much memory, for all sessions: the \
+             next client that prepares the same text in the same state gets it at once. `0` switches it off. Tables that are \
+             changed through pointsman, and columns that turn out to have changed, make it forget.",
+        ),
     ],
 };

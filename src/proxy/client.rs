@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
+use super::memory::LONGEST;
 use crate::net::Stream;
 use crate::telemetry::CompressionBytes;
 use crate::wire::auth::NONCE_LEN;
 use crate::wire::compression::{Compression, Peer};
 use crate::wire::inbox::{CommandReader, RawCommand};
 use crate::wire::ok::{OkPacket, put_eof, put_ok};
+use crate::wire::statement::ClientStatementId;
 use crate::wire::{Capabilities, ErrPacket, Inbox, ProtocolError, Status};
 
 /// A client that was told its last may send so long; nobody listens.
@@ -45,6 +47,8 @@ pub(super) struct Client {
     pub(super) bytes_in: u64,
     /// Bytes written to it.
     pub(super) bytes_out: u64,
+    /// A copy of what is written to it; None: not wanted, or too long.
+    pub(super) copy: Option<BytesMut>,
 }
 
 impl Client {
@@ -65,6 +69,7 @@ impl Client {
             certificate: None,
             bytes_in: 0,
             bytes_out: 0,
+            copy: None,
         }
     }
 
@@ -121,6 +126,12 @@ impl Client {
     /// Writes bytes; waits while the client does not take them.
     pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.bytes_out = self.bytes_out.wrapping_add(bytes.len() as u64);
+        if let Some(mut copy) = self.copy.take()
+            && copy.len().saturating_add(bytes.len()) <= LONGEST
+        {
+            copy.extend_from_slice(bytes);
+            self.copy = Some(copy);
+        }
         self.stream.write_all(bytes, Some(self.write_timeout)).await
     }
 
@@ -144,6 +155,17 @@ impl Client {
     pub(super) async fn refuse(&mut self, error: &ErrPacket, sequence: u8) -> io::Result<()> {
         let mut out = std::mem::take(&mut self.out);
         error.encode(&mut out, sequence, self.capabilities);
+        self.flush(out).await
+    }
+
+    /// Writes a reply that a server once gave; `statement` is put in the place of the id of a PREPARE's.
+    pub(super) async fn repeat(&mut self, reply: &[u8], statement: Option<ClientStatementId>) -> io::Result<()> {
+        let mut out = std::mem::take(&mut self.out);
+        out.extend_from_slice(reply);
+        // Behind the header and the first byte.
+        if let (Some(id), Some(place)) = (statement, out.get_mut(5..9)) {
+            place.copy_from_slice(&id.0.to_le_bytes());
+        }
         self.flush(out).await
     }
 

@@ -1,24 +1,23 @@
 //! What goes to a server for a job, in one write where that is safe: the session's state, a PREPARE, the command; and the
 //! replies, of which the client gets the last.
 
-use std::sync::Arc;
-
-use bytes::{BufMut as _, Bytes};
+use bytes::{BufMut as _, Bytes, BytesMut};
 
 use super::binlog::relay_binlog;
 use super::execute::{Failure, Run};
+use super::prepare::Placed;
 use super::processes::list;
 use super::relay::{RelayError, Taken, relay};
 use crate::backend::{BackendError, Lease};
 use crate::session::{Job, Preamble, Request};
-use crate::wire::command::code;
+use crate::sql::{PrimaryCause, StatementKind};
 use crate::wire::inbox::RawCommand;
 use crate::wire::rows::Rows;
 use crate::wire::statement::{
-    ClientStatementId, ParameterTypes, ServerStatementId, parameter_types, rewrite_execute, rewrite_statement_id,
+    ParameterTypes, ServerStatementId, parameter_types, rewrite_execute, rewrite_statement_id,
 };
 use crate::wire::writer::put_packet;
-use crate::wire::{ErrPacket, Outcome, ReplyKind, ReplyTracker};
+use crate::wire::{Outcome, ReplyKind, ReplyTracker};
 
 impl Run<'_> {
     /// Sends state and command, and relays the reply.
@@ -30,17 +29,18 @@ impl Run<'_> {
         taken: &mut Taken,
     ) -> Result<Outcome, Failure> {
         lease.dedicated |= job.replication;
-        let statement = match job.request {
-            Request::Execute(id) | Request::Statement(id) => Some(self.server_statement(lease, id).await?),
-            Request::Forward | Request::Prepare(_) => None,
-        };
         let wanted = self.session.settings().clone();
-        let mut preamble = Preamble::default();
-        let mut carries_state = false;
-        // A connection whose password has expired takes no state, and its session has none.
+        let between = |lease: &Lease| {
+            // A connection whose password has expired takes no state, and its session has none.
+            if lease.sandboxed { Preamble::default() } else { Preamble::between(&lease.state, &wanted) }
+        };
+        let mut preamble = between(lease);
+        let placed = self.place(job, lease, &preamble).await?;
+        if matches!(placed, Placed::Held(_)) {
+            preamble = between(lease);
+        }
+        let carries_state = !preamble.is_empty();
         if !lease.sandboxed {
-            preamble = Preamble::between(&lease.state, &wanted);
-            carries_state = !preamble.is_empty();
             let own = self.session.own_insert_id(job).filter(|_| lease.has_insert_id);
             if let Some(id) = job.last_insert_id.or(own) {
                 preamble.assign("last_insert_id", &id.to_string());
@@ -56,9 +56,20 @@ impl Run<'_> {
                 lease.swallow_preamble(&std::mem::take(&mut pending)).await?;
             }
         }
-        self.send(job, lease, command, statement).await?;
+        if let Placed::Ahead(..) = placed {
+            self.put_ahead(job, lease)?;
+        }
+        self.send(job, lease, command, placed.id()).await?;
         if !pending.is_empty() {
             lease.swallow_preamble(&pending).await?;
+        }
+        if let Placed::Ahead(key, guess) = placed
+            && let Some(id) = self.swallow_ahead(job, lease, key, guess).await?
+        {
+            self.send(job, lease, command, Some(id)).await?;
+        }
+        if prepares_by_text(job) {
+            lease.statements.lose_count();
         }
         let Some(kind) = job.reply else { return Ok(Outcome::default()) };
         let mut tracker = ReplyTracker::new(kind, lease.capabilities, self.client.capabilities);
@@ -73,6 +84,12 @@ impl Run<'_> {
             let rows = list(self.shared, self.handle, whole).await;
             tracker = tracker.with_rows(Rows::new(rows, matches!(job.request, Request::Execute(_))));
         }
+        if let Request::Execute(id) = job.request {
+            let remembered = self.session.statements().get(id).is_some_and(|statement| statement.memory.is_some());
+            tracker = tracker.with_digest(remembered);
+        }
+        // Only of use when the reply is the command's: not of what was said before it.
+        self.client.copy = job.memory.map(|_| BytesMut::new());
         let chosen = self.session.filter_for(job);
         let filter = chosen.as_ref().unwrap_or_else(|| self.session.filter());
         let relayed = if kind == ReplyKind::Binlog {
@@ -141,37 +158,14 @@ impl Run<'_> {
         }
         connection.flush().await
     }
+}
 
-    /// The server's id of a prepared statement, prepared there first if need be, under the state that it was prepared
-    /// in by the client.
-    async fn server_statement(&self, lease: &mut Lease, id: ClientStatementId) -> Result<ServerStatementId, Failure> {
-        let unknown = || Failure::Told(ErrPacket::new(1243, b"HY000", "Unknown prepared statement handler"));
-        let statement = self.session.statements().get(id).ok_or_else(unknown)?;
-        if !Preamble::between(&lease.state, self.session.settings()).reset
-            && let Some(server) = lease.statements.get(statement.key)
-        {
-            return Ok(server);
-        }
-        let wanted = Arc::new(self.session.settings().for_prepare(&statement.settings));
-        let preamble = Preamble::between(&lease.state, &wanted);
-        let pending = if preamble.is_empty() { Vec::new() } else { lease.prepare_state(&preamble, &wanted) };
-        let mut payload = Vec::with_capacity(statement.text.len().saturating_add(1));
-        payload.push(code::STMT_PREPARE);
-        payload.extend_from_slice(&statement.text);
-        let connection = &mut **lease;
-        connection.statements.close_into(&mut connection.out);
-        put_packet(&mut connection.out, 0, &payload);
-        connection.flush().await?;
-        connection.swallow_preamble(&pending).await?;
-        let outcome = connection.swallow(ReplyKind::Prepare).await?;
-        match (outcome.prepared, outcome.error) {
-            (Some(prepared), _) => {
-                let limit = self.shared.config.pools.statements as usize;
-                connection.statements.insert(statement.key, prepared.statement, limit);
-                Ok(prepared.statement)
-            }
-            (None, Some(error)) => Err(Failure::Told(error)),
-            (None, None) => Err(unknown()),
-        }
-    }
+/// Whether it may have the server prepare statements that the proxy does not see: the numbers of later ones are not known then.
+fn prepares_by_text(job: &Job) -> bool {
+    let Some(classified) = &job.classified else { return false };
+    classified.shape.cause == Some(PrimaryCause::ExecutableComment)
+        || matches!(
+            classified.shape.kind,
+            StatementKind::Prepare | StatementKind::Call | StatementKind::Opaque | StatementKind::Multi
+        )
 }

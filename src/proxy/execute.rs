@@ -1,7 +1,7 @@
 //! Runs one job: an attempt, what came of it, and once more elsewhere where that is proven safe.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -11,6 +11,7 @@ use super::clients::{ClientHandle, Poke};
 use super::error::{SessionError, refusal};
 use super::labels::kind_label;
 use super::leases::{Leases, release};
+use super::memory::Remembered;
 use super::relay::Taken;
 use super::shared::Shared;
 use crate::backend::{BackendError, Phase};
@@ -18,12 +19,12 @@ use crate::clock;
 use crate::cluster::{Role, ServerId};
 use crate::routing::{Route, RouteReason, Target};
 use crate::session::{Job, Preamble, Request, Session, Slot};
-use crate::sql::Effects;
+use crate::sql::{Effects, StatementKind};
 use crate::telemetry::{Origin, ProtocolSide, Record, RetryCause, TargetLabel};
 use crate::wire::command::code;
 use crate::wire::inbox::RawCommand;
 use crate::wire::writer::put_packet;
-use crate::wire::{ErrPacket, ReplyKind};
+use crate::wire::{ErrPacket, Outcome, ReplyKind};
 
 /// The error of a statement that was killed: `ER_QUERY_INTERRUPTED`.
 pub(super) const INTERRUPTED: u16 = 1317;
@@ -65,6 +66,11 @@ impl Run<'_> {
         began: Instant,
     ) -> Result<Instant, SessionError> {
         let bytes_out = self.client.bytes_out;
+        if let Some(ended) = self.recall(&job, command, began).await? {
+            return Ok(ended);
+        }
+        // What is remembered of statements is of no use once a table is another.
+        let _changing = changes_tables(&job).then(|| self.shared.memory.change());
         let mut taken = Taken::default();
         if self.session.has_left_replica()
             && let Some(mut lease) = self.leases.slot(Slot::Replica).take()
@@ -123,6 +129,8 @@ impl Run<'_> {
                     return Err(SessionError::Ended("the server did not take long data"));
                 }
                 Err(Failure::Told(error)) => {
+                    let outcome = Outcome { error: Some(error.clone()), ..Outcome::default() };
+                    self.check_memory(&job, &outcome);
                     self.client.refuse(&error, command.next_sequence).await?;
                     (None, Some((error.code, Origin::Server)))
                 }
@@ -183,6 +191,73 @@ impl Run<'_> {
                 error,
             });
             return Ok(ended);
+        }
+    }
+
+    /// Answers `job` by what a server answered before, if that is remembered and still holds.
+    async fn recall(
+        &mut self,
+        job: &Job,
+        command: &RawCommand,
+        began: Instant,
+    ) -> Result<Option<Instant>, SessionError> {
+        let Some(remembered) = job.memory.and_then(|key| self.shared.memory.get(key)) else { return Ok(None) };
+        // Its packets are numbered as those of most commands' replies.
+        if command.next_sequence != 1 {
+            return Ok(None);
+        }
+        let statement = if let Request::Prepare(id) = job.request { Some(id) } else { None };
+        self.session.moves_on(job);
+        self.client.repeat(&remembered.reply, statement).await?;
+        let now = clock::now();
+        let text = prepared_text(job, command);
+        self.session.absorb(job, Slot::Primary, &remembered.outcome, &text, self.shared.keys(), now);
+        if let Some(settings) = &remembered.settings {
+            self.session.share_settings(settings);
+        }
+        self.leases.give_back(self.session);
+        self.shared.metrics.finish(&Record {
+            server: None,
+            target: TargetLabel::Proxy,
+            reason: RouteReason::Remembered,
+            kind: kind_label(job, command, self.session.capabilities()),
+            total: now.saturating_duration_since(began),
+            waited: Duration::ZERO,
+            bytes_from_client: command.payload.len() as u64 + 4,
+            bytes_to_client: remembered.reply.len() as u64,
+            bytes_from_server: 0,
+            bytes_to_server: 0,
+            error: None,
+        });
+        Ok(Some(now))
+    }
+
+    /// Remembers what came of `job`, whose reply the client has.
+    fn remember(&mut self, job: &Job, slot: Slot, command: &RawCommand, outcome: &Outcome) {
+        let Some(reply) = self.client.copy.take() else { return };
+        let Some(key) = job.memory.filter(|_| command.next_sequence == 1) else { return };
+        if outcome.error.is_some() || outcome.warnings > 0 {
+            return;
+        }
+        let settings = match job.request {
+            Request::Prepare(_) if outcome.prepared.is_some() => None,
+            Request::Forward if self.session.is_carried(slot) && outcome.result_sets == 0 => {
+                Some(self.session.settings().clone())
+            }
+            _ => return,
+        };
+        self.shared.memory.keep(key, Remembered::new(reply.freeze(), outcome.clone(), settings));
+    }
+
+    /// What an EXECUTE says of what is remembered of its PREPARE.
+    fn check_memory(&self, job: &Job, outcome: &Outcome) {
+        let Request::Execute(id) = job.request else { return };
+        let Some(key) = self.session.statements().get(id).and_then(|statement| statement.memory) else { return };
+        match &outcome.error {
+            Some(error) if TELLS_OF_CHANGES.contains(&error.code) => self.shared.memory.forget(key),
+            Some(_) => {}
+            None if outcome.digest != 0 => self.shared.memory.compare(key, outcome.digest),
+            None => {}
         }
     }
 
@@ -254,18 +329,16 @@ impl Run<'_> {
         now: Instant,
     ) -> Result<bool, SessionError> {
         let outcome = &attempt.outcome;
-        let text = match job.request {
-            Request::Prepare(_) => {
-                let sent = job.text.as_ref().unwrap_or(&command.payload);
-                Bytes::copy_from_slice(sent.get(1..).unwrap_or_default())
-            }
-            Request::Forward | Request::Execute(_) | Request::Statement(_) => Bytes::new(),
-        };
+        let text = prepared_text(job, command);
         let pins = self.session.pins().first();
-        let absorbed = self.session.absorb(job, slot, outcome, &text, self.shared.keys, now);
+        let absorbed = self.session.absorb(job, slot, outcome, &text, self.shared.keys(), now);
         if absorbed.wrote {
             self.shared.wrote(now);
         }
+        if absorbed.mismatch.is_none() {
+            self.remember(job, slot, command, outcome);
+        }
+        self.check_memory(job, outcome);
         if let Some(what) = absorbed.mismatch {
             self.shared.metrics.state_mismatch(what.as_str());
             if let (Some(classified), Some(suppressed)) = (&job.classified, self.shared.tells("state mismatch")) {
@@ -291,8 +364,10 @@ impl Run<'_> {
         };
         let Some(lease) = self.leases.slot(slot) else { return Ok(false) };
         lease.state.settings = settings;
-        if let (Some(key), Some(prepared)) = (key, outcome.prepared) {
-            lease.statements.insert(key, prepared.statement, limit);
+        match (key, outcome.prepared) {
+            (Some(key), Some(prepared)) => lease.statements.insert(key, prepared.statement, limit),
+            _ if matches!(job.request, Request::Prepare(_)) => lease.statements.failed(),
+            _ => {}
         }
         if absorbed.ask_status && !self.ask_status(slot).await {
             *self.leases.slot(slot) = None;
@@ -328,6 +403,36 @@ impl Run<'_> {
                 false
             }
         }
+    }
+}
+
+/// Errors by which a server tells that a statement is no longer what it was when it was prepared: of columns, tables, schemas,
+/// rights, routines, views, and of a statement that must be prepared again.
+const TELLS_OF_CHANGES: [u16; 10] = [1049, 1054, 1109, 1142, 1143, 1146, 1243, 1305, 1356, 1615];
+
+/// Whether `job` may change a table, or what a text means.
+fn changes_tables(job: &Job) -> bool {
+    let kind = match job.kind() {
+        _ if matches!(job.request, Request::Prepare(_) | Request::Statement(_)) => return false,
+        Some(kind) => kind,
+        None => return false,
+    };
+    let effects = job.effects();
+    match kind {
+        StatementKind::Ddl => !effects.contains(Effects::CREATES_TEMPORARY),
+        StatementKind::Multi | StatementKind::Opaque | StatementKind::Prepare => !job.is_read(),
+        _ => false,
+    }
+}
+
+/// The text of a PREPARE, as it was sent; else nothing.
+fn prepared_text(job: &Job, command: &RawCommand) -> Bytes {
+    match job.request {
+        Request::Prepare(_) => {
+            let sent = job.text.as_ref().unwrap_or(&command.payload);
+            Bytes::copy_from_slice(sent.get(1..).unwrap_or_default())
+        }
+        Request::Forward | Request::Execute(_) | Request::Statement(_) => Bytes::new(),
     }
 }
 

@@ -18,7 +18,7 @@ use super::shared::Shared;
 use crate::backend::BackendError;
 use crate::clock;
 use crate::routing::{RouteReason, Surroundings};
-use crate::session::{Answer, Environment, HOLD, Plan, Session, Settings, Slot};
+use crate::session::{Answer, Environment, HOLD, MemoryScope, Plan, Session, Settings, Slot};
 use crate::sql::{KillTarget, KillWhom};
 use crate::telemetry::{Kind, Origin, ProtocolSide, Record, TargetLabel};
 use crate::wire::command::code;
@@ -239,6 +239,11 @@ impl Served<'_> {
         let cluster = self.shared.cluster.load();
         let pools = &self.shared.pools;
         let agreed = self.session.capabilities();
+        let memory = self.shared.memory.generation().map(|generation| MemoryScope {
+            account: self.leases.user.account.id.0,
+            collation: self.collation,
+            generation,
+        });
         let environment = Environment {
             classifier: &self.shared.classifier,
             around: Surroundings {
@@ -250,7 +255,8 @@ impl Served<'_> {
                 now,
             },
             last_global_write: self.shared.last_write(),
-            keys: self.shared.keys,
+            keys: self.shared.keys(),
+            memory,
         };
         self.session.plan(command, &environment)
     }

@@ -9,6 +9,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::clients::Clients;
 use super::grants::KnownGrants;
+use super::memory::Memory;
 use super::users::Users;
 use crate::backend::{AccountId, Pools};
 use crate::clock;
@@ -40,12 +41,14 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// Who may log in.
     pub users: Users,
-    /// The secret of statement keys.
-    pub keys: [u64; 2],
+    /// The secret of statement keys; see [`Self::keys`].
+    pub secret: [u64; 2],
     /// For the full exchange of caching_sha2_password.
     pub rsa: KeyPair,
     /// TLS towards clients; None: off.
     pub tls: Option<Acceptor>,
+    /// Replies that are given again without asking a server.
+    pub memory: Memory,
     /// The clients connected now.
     pub clients: Clients,
     /// What their accounts may see and end of others.
@@ -95,6 +98,14 @@ impl Shared {
     #[must_use]
     pub fn throttle() -> Mutex<Throttle<&'static str>> {
         Mutex::new(Throttle::new(10, Duration::from_secs(10), 100))
+    }
+
+    /// The secret of statement keys, another one after each change of tables: a statement that connections hold since
+    /// before would say that its columns have changed.
+    #[must_use]
+    pub fn keys(&self) -> [u64; 2] {
+        let [first, second] = self.secret;
+        [first ^ self.memory.changes(), second]
     }
 
     /// Somebody wrote.

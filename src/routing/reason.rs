@@ -67,6 +67,7 @@ reasons! {
     Command = "command", "A protocol command that is not a statement.";
     AutocommitOff = "autocommit_off", "With autocommit off every statement belongs to a transaction.";
     Serializable = "serializable", "At isolation level SERIALIZABLE every read locks.";
+    Remembered = "remembered", "A PREPARE, or a SET of plain values, that a server answered before in the same state: pointsman gives the same answer.";
     PreviousStatement = "previous_statement", "It asks about the previous statement: it goes to the connection that ran it.";
     PinnedTransaction = "pinned_transaction", "The session is in a transaction.";
     PinnedNextTransaction = "pinned_next_transaction", "SET TRANSACTION waits for the next transaction.";

@@ -156,10 +156,12 @@ impl Session {
 
     fn prepared(&mut self, id: ClientStatementId, job: &Job, outcome: &Outcome, text: &Bytes, keys: [u64; 2]) {
         let (Some(prepared), Some(classified)) = (outcome.prepared, job.classified.clone()) else { return };
+        let key = StatementKey::new(keys, text, &self.settings);
         self.statements.insert(
             id,
             ClientStatement {
-                key: StatementKey::new(keys, text, &self.settings),
+                key,
+                prepared_as: key,
                 text: text.clone(),
                 classified,
                 settings: self.settings.clone(),
@@ -168,6 +170,7 @@ impl Session {
                 cursor: false,
                 long_data: false,
                 alone: false,
+                memory: job.memory,
             },
         );
     }

@@ -6,6 +6,7 @@ mod absorb;
 mod commands;
 mod effects;
 mod found;
+mod memory;
 mod mismatch;
 mod on_replica;
 mod pins;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use absorb::Absorbed;
+pub use memory::{MemoryKey, MemoryScope};
 pub use mismatch::Mismatch;
 pub use pins::{PinCause, Pins};
 pub use plan::{Answer, Job, Plan, Replay, Request, Slot};
@@ -45,6 +47,8 @@ pub struct Environment<'a> {
     pub last_global_write: Option<Instant>,
     /// The secret of statement keys.
     pub keys: [u64; 2],
+    /// What remembered replies depend on besides the session; None: no reply is to be remembered, or given again.
+    pub memory: Option<MemoryScope>,
 }
 
 /// One client's state.

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::memory::MemoryKey;
 use crate::routing::{Route, Target};
 use crate::sql::{Classified, Effects, KillTarget, PrimaryCause, StatementKind};
 use crate::wire::statement::ClientStatementId;
@@ -106,6 +107,8 @@ pub struct Job {
     pub text: Option<Bytes>,
     /// It lists the processes: the server gives the columns, the proxy the rows. Some(true): with whole statements.
     pub processes: Option<bool>,
+    /// By what its reply is remembered; None: it is not.
+    pub memory: Option<MemoryKey>,
     /// It must run on the connection held in this slot, which ran the statement that it asks about.
     pub held: Option<Slot>,
 }
@@ -127,6 +130,7 @@ impl Job {
             own_attributes: false,
             text: None,
             processes: None,
+            memory: None,
             held: None,
         }
     }
@@ -141,6 +145,12 @@ impl Job {
     #[must_use]
     pub fn effects(&self) -> Effects {
         self.classified.as_ref().map_or(Effects::NONE, |classified| classified.shape.effects)
+    }
+
+    /// Whether it is a proven read.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        self.classified.as_ref().is_some_and(|classified| classified.shape.cause.is_none())
     }
 
     /// Whether the server ends the connection after it: COMMIT RELEASE, ROLLBACK RELEASE.

@@ -23,11 +23,14 @@ impl Session {
         let mut classified = self.classify(&text, environment);
         let id = self.statements.next_id();
         let own = self.with_own_id(&[code::STMT_PREPARE], &text, &classified);
+        let request = Request::Prepare(id);
+        let memory = self.memory_key(&classified, request, &text, environment).filter(|_| own.is_none());
         // PREPARE runs nothing: only the place is decided here.
         classified.detail = Detail::None;
-        let mut plan = self.plan_statement(classified, Request::Prepare(id), ReplyKind::Prepare, environment);
+        let mut plan = self.plan_statement(classified, request, ReplyKind::Prepare, environment);
         if let Plan::Run(job) = &mut plan {
             job.text = own;
+            job.memory = memory;
         }
         plan
     }
@@ -57,7 +60,12 @@ impl Session {
         let lists = statement.classified.shape.effects.contains(Effects::LISTS_PROCESSES);
         let cursor = flags & 0x07 != 0 && !lists;
         match parameter_types(payload, statement.parameters, agreed) {
-            Ok(ParameterTypes::Sent(types)) => statement.types = Some(Bytes::copy_from_slice(&types)),
+            Ok(ParameterTypes::Sent(types)) => {
+                if !mariadb && statement.types.is_none() && !statement.alone {
+                    statement.key = statement.key.typed(environment.keys, &types);
+                }
+                statement.types = Some(Bytes::copy_from_slice(&types));
+            }
             Ok(ParameterTypes::None | ParameterTypes::AsBefore) => {}
             Err(_) if !mariadb || payload.first() == Some(&code::STMT_BULK_EXECUTE) => {
                 let text = if mariadb { "Malformed communication packet" } else { "Malformed communication packet." };

@@ -34,9 +34,11 @@ impl Session {
         }
         let head = raw.payload.get(..raw.payload.len().saturating_sub(text.len())).unwrap_or_default();
         let own = self.with_own_id(head, text, &classified);
+        let memory = self.memory_key(&classified, Request::Forward, &raw.payload, environment);
         let mut plan = self.plan_statement(classified, Request::Forward, ReplyKind::Results, environment);
         if let Plan::Run(job) = &mut plan {
             job.text = own;
+            job.memory = memory;
         }
         plan
     }
@@ -183,6 +185,7 @@ impl Session {
             cursor: false,
             text: None,
             processes,
+            memory: None,
             held: about.held,
             replication: false,
             own_attributes,

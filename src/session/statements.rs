@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
+use super::memory::MemoryKey;
 use super::settings::Settings;
 use crate::sql::Classified;
 use crate::wire::statement::ClientStatementId;
@@ -37,6 +38,16 @@ impl StatementKey {
         Self(hasher.finish128().as_u128())
     }
 
+    /// The key of the same statement first executed with parameters of these types: MySQL (9.7) keeps the types of the first
+    /// EXECUTE for all that follow, so they are no other session's business.
+    #[must_use]
+    pub fn typed(self, keys: [u64; 2], types: &[u8]) -> Self {
+        let [first, second] = keys;
+        let mut hasher = SipHasher13::new_with_keys(first, second);
+        hasher.write(types);
+        Self(self.0 ^ hasher.finish128().as_u128())
+    }
+
     /// A key that no other client statement has: cursors and long data must not be shared.
     #[must_use]
     pub fn alone(self, session: u64, statement: ClientStatementId) -> Self {
@@ -55,6 +66,8 @@ pub struct ClientStatement {
     pub settings: Arc<Settings>,
     /// What server connections know it by.
     pub key: StatementKey,
+    /// What the connection that prepared it knows it by until it is executed.
+    pub prepared_as: StatementKey,
     /// Its parameters.
     pub parameters: u16,
     /// The parameter types of the last EXECUTE that sent them.
@@ -65,6 +78,8 @@ pub struct ClientStatement {
     pub long_data: bool,
     /// It once had a cursor or long data: its server statement is its own.
     pub alone: bool,
+    /// By what the reply to its PREPARE is remembered.
+    pub memory: Option<MemoryKey>,
 }
 
 /// The prepared statements of one session.

@@ -71,6 +71,7 @@ impl World {
             },
             last_global_write: None,
             keys: [1, 2],
+            memory: None,
         };
         session.plan(&RawCommand::new(Bytes::from(payload)), &environment)
     }

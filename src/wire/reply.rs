@@ -98,6 +98,8 @@ pub struct Outcome {
     pub result_sets: u32,
     /// The reply to PREPARE.
     pub prepared: Option<PrepareOk>,
+    /// Of the names of the first result's columns, where it was asked for; 0: not known.
+    pub digest: u64,
 }
 
 /// Walks one reply.
@@ -143,6 +145,8 @@ pub struct ReplyTracker {
     file: u8,
     /// Rows do not pass as they are: `rows`, `shift` or `natural`.
     edits: bool,
+    /// The names of the first result's columns are to be digested.
+    digests: bool,
     outcome: Outcome,
 }
 
@@ -175,6 +179,7 @@ impl ReplyTracker {
             natural: None,
             file: 0,
             edits: false,
+            digests: false,
             outcome: Outcome::default(),
         }
     }
@@ -192,6 +197,13 @@ impl ReplyTracker {
     pub fn with_rows(mut self, rows: Rows) -> Self {
         self.rows = Some(rows);
         self.edits = true;
+        self
+    }
+
+    /// Digests the names of the first result's columns; see [`Outcome::digest`].
+    #[must_use]
+    pub fn with_digest(mut self, digests: bool) -> Self {
+        self.digests = digests;
         self
     }
 
@@ -310,6 +322,9 @@ impl ReplyTracker {
             if let State::Columns { left } = self.state
                 && !self.ends_columns(head.first, header.payload_len)
             {
+                if self.digests {
+                    self.digest(inbox.payload(header), left);
+                }
                 self.state = match left.saturating_sub(1) {
                     0 => self.behind_columns(),
                     left => State::Columns { left },
@@ -345,6 +360,24 @@ impl ReplyTracker {
             self.look(inbox, header, head.first, filter)?;
             self.counted();
         }
+    }
+
+    /// A definition's names, without the twelve bytes behind them: types and lengths hang on the parameters too.
+    fn digest(&mut self, definition: Option<&[u8]>, left: u64) {
+        let Some(definition) = definition.filter(|_| self.outcome.result_sets <= 1) else {
+            self.digests = false;
+            self.outcome.digest = 0;
+            return;
+        };
+        let names = definition.get(..definition.len().saturating_sub(12)).unwrap_or_default();
+        let mut digest = self.outcome.digest ^ left;
+        for part in names.chunks(8) {
+            let mut word = [0; 8];
+            word.iter_mut().zip(part).for_each(|(to, from)| *to = *from);
+            digest = (digest.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x517C_C1B7_2722_0A95);
+        }
+        self.outcome.digest = digest;
+        self.digests &= left > 1;
     }
 
     /// What follows the last definition.
