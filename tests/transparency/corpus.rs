@@ -19,6 +19,8 @@ pub struct Section {
     pub schema: Option<String>,
     /// Everything is sent as text, whatever the form: what it leaves behind, PREPARE of it would not.
     pub text_only: bool,
+    /// In every form, also in the short run.
+    pub every: bool,
     /// Made by chance.
     pub generated: bool,
     pub entries: Vec<Entry>,
@@ -31,7 +33,7 @@ impl Section {
             entry.line = at + 1;
         }
         let (user, schema) = ("app".to_owned(), Some("app".to_owned()));
-        Self { name, flavor: None, user, schema, text_only: false, generated: true, entries }
+        Self { name, flavor: None, user, schema, text_only: false, every: false, generated: true, entries }
     }
 }
 
@@ -74,10 +76,11 @@ impl Act {
     /// Whether it may leave something that the replica must get.
     pub fn may_write(&self) -> bool {
         match self {
-            // No function is called, and nothing stands behind it.
+            // No function is called, no value of a sequence taken, and nothing stands behind it.
             Self::Sql(text) => {
-                let reads = [&b"SELECT "[..], b"SHOW ", b"SET NAMES "];
-                let plain = text.iter().all(|byte| !matches!(byte, b'(' | b';' | b'@'));
+                let reads = ["SELECT ", "SHOW ", "SET NAMES "];
+                let text = String::from_utf8_lossy(text).to_ascii_uppercase();
+                let plain = !text.contains(['(', ';', '@']) && !text.contains("NEXT");
                 !plain || !reads.iter().any(|word| text.starts_with(word))
             }
             Self::File(_) | Self::Close(_) | Self::Long(..) | Self::Fetch(..) | Self::ResetStatement(_) => false,
@@ -221,6 +224,7 @@ fn section(file: &str, header: &str) -> Section {
         user: "app".to_owned(),
         schema: Some("app".to_owned()),
         text_only: false,
+        every: false,
         generated: false,
         entries: Vec::new(),
     };
@@ -229,6 +233,7 @@ fn section(file: &str, header: &str) -> Section {
             ("mariadb", _) => section.flavor = Some(Flavor::MariaDb),
             ("mysql", _) => section.flavor = Some(Flavor::MySql),
             ("text", _) => section.text_only = true,
+            ("every", _) => section.every = true,
             ("user", name) => section.user = name.to_owned(),
             ("schema", name) => section.schema = Some(name.to_owned()).filter(|name| !name.is_empty()),
             _ => panic!("{file}: {header}: what is `{word}`?"),

@@ -37,12 +37,15 @@ pub enum Protocol {
 pub struct Behind {
     pub compression: &'static str,
     pub tls: &'static str,
+    /// The servers seem to lack DEPRECATE_EOF once clients have agreed on it: EOF packets are converted.
+    pub converts: bool,
 }
 
-pub const PLAIN: Behind = Behind { compression: "off", tls: "off" };
-const ZLIB: Behind = Behind { compression: "zlib", tls: "off" };
-const ZSTD: Behind = Behind { compression: "zstd", tls: "off" };
-const TLS: Behind = Behind { compression: "off", tls: "required" };
+pub const PLAIN: Behind = Behind { compression: "off", tls: "off", converts: false };
+const ZLIB: Behind = Behind { compression: "zlib", ..PLAIN };
+const ZSTD: Behind = Behind { compression: "zstd", ..PLAIN };
+const TLS: Behind = Behind { tls: "required", ..PLAIN };
+const CONVERTED: Behind = Behind { converts: true, ..PLAIN };
 
 const BASE: Form = Form {
     name: "",
@@ -92,6 +95,8 @@ pub const FORMS: &[Form] = &[
         ..BASE
     },
     Form { name: "text, TLS both sides", tls: true, behind: TLS, ..BASE },
+    Form { name: "binary, EOF converted", protocol: Protocol::Binary, behind: CONVERTED, ..BASE },
+    Form { name: "text, EOF converted", behind: CONVERTED, ..BASE },
     // The rest is of one family, in pairs.
     Form {
         name: "binary, plain metadata",

@@ -86,6 +86,11 @@ impl Report {
         same
     }
 
+    /// How far it is, for those who wait.
+    pub fn progress(&self) -> String {
+        format!("{} comparisons, {} mismatches", self.comparisons, self.mismatches)
+    }
+
     pub fn abandoned(&mut self, section: &Section) {
         self.abandoned += 1;
         eprintln!("  (the rest of `{}` was not run)", section.name);

@@ -13,6 +13,7 @@ use pointsman::wire::Capabilities;
 use crate::corpus;
 use crate::forms::{Behind, PLAIN};
 use crate::masks::Facts;
+use crate::relay::Relay;
 use crate::support;
 use crate::support::raw::Raw;
 use crate::support::tls::Authority;
@@ -35,6 +36,8 @@ pub struct Twins {
     proxy: RunningProxy,
     /// How the proxy speaks to its servers.
     stands: Behind,
+    /// Between the proxy and its servers, if it is to convert.
+    relays: Vec<Relay>,
     /// Reads that ran on the replica and on the primary, by proxies that are gone.
     reads: [f64; 2],
     /// Its folder holds the servers' certificates.
@@ -80,7 +83,7 @@ impl Twins {
             run(conn, "GRANT ALL ON `app2`.* TO 'app'@'%'").await;
             run(conn, "GRANT ALL ON `made%`.* TO 'app'@'%'").await;
         }
-        let proxy = proxy(&behind, PLAIN).await;
+        let proxy = proxy(&behind, PLAIN, &[]).await;
         let (primary, replica) = (behind.primary().root().await.unwrap(), behind.replicas()[0].root().await.unwrap());
         let mut twins = Self {
             flavor,
@@ -88,6 +91,7 @@ impl Twins {
             behind,
             proxy,
             stands: PLAIN,
+            relays: Vec::new(),
             reads: [0.0; 2],
             _authority: authority,
             admin,
@@ -108,18 +112,24 @@ impl Twins {
 
     /// Puts a proxy before the second that speaks to its servers like this.
     pub async fn stand(&mut self, behind: Behind) {
-        if self.stands != behind {
-            let proxy = proxy(&self.behind, behind).await;
+        if self.stands != behind || behind.converts {
+            let mut relays = Vec::new();
+            for server in self.behind.servers().iter().filter(|_| behind.converts) {
+                relays.push(Relay::start(server.address()).await);
+            }
+            let proxy = proxy(&self.behind, behind, &relays).await;
             let old = std::mem::replace(&mut self.proxy, proxy);
             self.stands = behind;
             add(&mut self.reads, reads(&old).await);
             old.stop().await;
+            self.relays = relays;
         }
         // Clients are offered what the servers can do as soon as they were seen.
         let [direct, here] = self.addresses();
         let offered = async |address| Raw::open(address).await.greeting.map(|greeting| greeting.capabilities & OFFERED);
         let wanted = offered(direct).await;
         support::until("clients are offered what they are directly", || async { offered(here).await == wanted }).await;
+        self.relays.iter().for_each(Relay::offer_less);
     }
 
     /// What is known of both sides. Behind the proxy it may be either server that answered.
@@ -221,9 +231,12 @@ fn add(sums: &mut [f64; 2], more: [f64; 2]) {
     }
 }
 
-async fn proxy(servers: &Sandbox, behind: Behind) -> RunningProxy {
-    let Behind { compression, tls } = behind;
-    let text = support::configuration(servers, &format!("{ROUTING}{USERS}"));
+async fn proxy(servers: &Sandbox, behind: Behind, relays: &[Relay]) -> RunningProxy {
+    let Behind { compression, tls, .. } = behind;
+    let mut text = support::configuration(servers, &format!("{ROUTING}{USERS}"));
+    for (server, relay) in servers.servers().iter().zip(relays) {
+        text = text.replace(&format!("address='{}'", server.address()), &format!("address='{}'", relay.address()));
+    }
     support::proxy_of(&text.replace("\nrole=", &format!("\ncompression='{compression}'\ntls='{tls}'\nrole="))).await
 }
 
