@@ -13,6 +13,7 @@ on_both!(
     the_session_takes_its_state_along_and_comes_back,
     pools_name_pointsman_and_no_client,
     long_and_broken_attributes_are_the_servers_matter,
+    a_reader_of_the_binary_log_is_named,
 );
 
 const OWN: &str = "SELECT ATTR_NAME, ATTR_VALUE, ORDINAL_POSITION FROM performance_schema.session_connect_attrs \
@@ -171,5 +172,25 @@ async fn long_and_broken_attributes_are_the_servers_matter(flavor: Flavor) {
         }
         assert_eq!(said[0], said[1]);
     }
+    stage.end().await;
+}
+
+async fn a_reader_of_the_binary_log_is_named(flavor: Flavor) {
+    let Some(stage) = stage(flavor).await else { return };
+    stage.servers.primary().run(&["GRANT REPLICATION SLAVE ON *.* TO app"]).await.unwrap();
+    let mut client = Raw::login(stage.listen(), &login("dumper")).await;
+    client.run("SET @source_binlog_checksum = 'CRC32', @master_binlog_checksum = 'CRC32'").await;
+    client.send(&[&b"\x12\x04\0\0\0\0\0\x63\0\0\0"[..], b"binlog.000001"].concat()).await;
+    assert!(client.read().await.is_ok());
+    let named = "SELECT COUNT(*) FROM performance_schema.session_connect_attrs WHERE ATTR_VALUE = 'dumper'";
+    let count = || async { stage.servers.primary().first::<u64>(named).await.unwrap() };
+    assert_eq!(count().await, Some(1));
+    drop(client);
+    // The server notices when it writes.
+    until("it is closed", || async {
+        stage.servers.primary().run(&["FLUSH BINARY LOGS"]).await.unwrap();
+        count().await == Some(0)
+    })
+    .await;
     stage.end().await;
 }

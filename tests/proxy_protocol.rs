@@ -9,6 +9,7 @@ use std::time::Duration;
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, OptsBuilder};
 use pointsman::cluster::Flavor;
+use pointsman::sandbox::Sandbox;
 use pointsman::wire::ErrPacket;
 use support::raw::{Login, Raw};
 use support::{Stage, configuration, servers_of, stage, until};
@@ -311,36 +312,58 @@ async fn check(text: &str) -> (bool, String) {
     (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_takes_no_header_is_told_apart() {
-    let here = ["--proxy-protocol-networks=127.0.0.1"];
-    let newer = support::newer_mariadb(&[]).await;
-    let cases = [
-        (servers_of(Flavor::MariaDb, 0, &here).await, None),
-        (servers_of(Flavor::MariaDb, 0, &[]).await, Some("Proxy header is not accepted from 127.0.0.1")),
-        // It offers TLS.
-        (newer, Some("did not take the header")),
-        (servers_of(Flavor::MySql, 0, &[]).await, Some("did not take the header")),
-    ];
-    for (servers, refused) in cases {
-        let Some(servers) = servers else { continue };
-        for version in ["v1", "v2"] {
-            let text = telling(&configuration(&servers, ""), version);
-            let (good, said) = check(&text).await;
-            let Some(words) = refused else {
-                assert!(good && said.contains(&format!("PROXY {version} taken")), "{said}");
-                continue;
-            };
-            assert!(!good && said.contains(words) && said.contains("servers.proxy_protocol"), "{said}");
-            let proxy = support::proxy_of(&text).await;
-            let mut client = Raw::login(proxy.listen(), &Login::new("app", "app-secret")).await;
-            let error = client.query("SELECT 1").await.pop().unwrap().error();
-            assert_eq!(error.code, 2003, "{error:?}");
-            assert!(error.message.contains("servers.proxy_protocol"), "{error:?}");
-            proxy.stop().await;
-        }
-        servers.stop().await;
+/// What `check` and a client are told of a server that refuses the header with these words, or takes it.
+async fn is_told_apart(servers: Option<Sandbox>, refused: Option<&str>) {
+    let Some(servers) = servers else { return };
+    for version in ["v1", "v2"] {
+        let text = telling(&configuration(&servers, ""), version);
+        let (good, said) = check(&text).await;
+        let Some(words) = refused else {
+            assert!(good && said.contains(&format!("PROXY {version} taken")), "{said}");
+            continue;
+        };
+        assert!(!good && said.contains(words) && said.contains("servers.proxy_protocol"), "{said}");
+        let proxy = support::proxy_of(&text).await;
+        let mut client = Raw::login(proxy.listen(), &Login::new("app", "app-secret")).await;
+        let error = client.query("SELECT 1").await.pop().unwrap().error();
+        assert_eq!(error.code, 2003, "{error:?}");
+        assert!(error.message.contains("servers.proxy_protocol"), "{error:?}");
+        proxy.stop().await;
     }
+    servers.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mariadb_that_takes_the_header_is_told_apart_from_one_that_does_not() {
+    is_told_apart(servers_of(Flavor::MariaDb, 0, &["--proxy-protocol-networks=127.0.0.1"]).await, None).await;
+    let words = Some("Proxy header is not accepted from 127.0.0.1");
+    is_told_apart(servers_of(Flavor::MariaDb, 0, &[]).await, words).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_is_told_by_its_unix_socket() {
+    let Some(servers) = servers_of(Flavor::MariaDb, 0, &["--proxy-protocol-networks=localhost"]).await else { return };
+    let primary = servers.primary();
+    let text = configuration(&servers, "").replace(&primary.address().to_string(), &primary.socket().to_string_lossy());
+    let text = telling(&text, "v2");
+    let (good, said) = check(&text).await;
+    assert!(good && said.contains("PROXY v2 taken"), "{said}");
+    let proxy = support::proxy_of(&text).await;
+    let mut client = from("127.0.0.5", proxy.listen(), &Login::app()).await.unwrap();
+    assert_eq!(client.value("SELECT USER()").await, "app@127.0.0.5");
+    proxy.stop().await;
+    servers.stop().await;
+}
+
+/// It offers TLS, and refuses the header in the middle of the handshake.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newer_mariadb_that_takes_no_header_is_told_apart() {
+    is_told_apart(support::newer_mariadb(&[]).await, Some("did not take the header")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mysql_takes_no_header_and_is_told_apart() {
+    is_told_apart(servers_of(Flavor::MySql, 0, &[]).await, Some("did not take the header")).await;
 }
 
 #[tokio::test]
@@ -361,6 +384,10 @@ async fn one_too_many_is_told_so_behind_its_header() {
     let error = second.read().await.error();
     assert_eq!(error.code, 1040, "{error:?}");
     assert!(second.is_closed().await);
+    // A health check, too.
+    let mut check = Raw::dial(at).await;
+    check.write(LOCAL).await;
+    assert_eq!(check.read().await.error().code, 1040);
     // Who says nothing, or something else, is told nothing; and not many are waited for.
     let mut wrong = Raw::dial(at).await;
     wrong.write(b"GET / HTTP/1.1\r\n\r\n").await;

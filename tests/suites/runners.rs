@@ -11,7 +11,6 @@ use crate::{Suite, read};
 pub(crate) const USER: &str = "suite";
 
 const TIMEOUT: &str = "wait_timeout of a session does not end it";
-const ATTRIBUTES: &str = "servers do not get the clients' connection attributes";
 
 pub(crate) const MYSQLCLIENT: Suite = Suite {
     name: "mysqlclient",
@@ -76,7 +75,7 @@ pub(crate) const DBD: Suite = Suite {
     run: |suite, address| run_dbd(suite, address, "mysql"),
     read: read::tap,
     labels: "t/",
-    known: &[("t/56connattr.t", ATTRIBUTES)],
+    known: &[],
 };
 pub(crate) const PHP: Suite = Suite {
     name: "PHP's mysqli",
@@ -86,7 +85,7 @@ pub(crate) const PHP: Suite = Suite {
     run: run_php,
     read: read::phpt,
     labels: "ext/mysqli/tests",
-    known: &[("pdo_mysql_connect_attr.phpt", ATTRIBUTES), ("mysqli_no_reconnect.phpt", TIMEOUT)],
+    known: &[("mysqli_no_reconnect.phpt", TIMEOUT)],
 };
 /// The unit tests of libmariadb, built against the installed library. Without those that need parts of it which it does not export.
 pub(crate) const CONNECTOR_C: Suite = Suite {
