@@ -274,7 +274,7 @@ async fn change_user_is_a_login_anew() {
     // Cut off in its middle.
     let mut client = Raw::login(at, &Login::app()).await;
     let cut = client.one(b"\x11other").await.error();
-    assert_eq!(cut.code, 1043, "{cut:?}");
+    assert_eq!(cut.code, 1047, "{cut:?}");
     stage.end().await;
 }
 

@@ -6,7 +6,7 @@
 use super::client::Client;
 use super::clients::{ClientHandle, Poke};
 use super::error::SessionError;
-use super::relay::{RelayError, Taken, pass};
+use super::relay::{RelayError, Taken, gone, pass};
 use crate::backend::Connection;
 use crate::wire::{Outcome, Progress, ReplyTracker, TrackFilter};
 
@@ -31,7 +31,7 @@ pub(super) async fn relay_binlog(
         tokio::select! {
             biased;
             () = handle.poked() => {}
-            read = client.read() => {
+            read = heard(client, forwarded > 0) => {
                 read.map_err(|error| RelayError::Client(error.into()))?;
                 while let Some(head) = client.inbox.head().filter(|_| !client.inbox.is_passing()) {
                     client.inbox.pass(head.header);
@@ -46,4 +46,13 @@ pub(super) async fn relay_binlog(
             }
         }
     }
+}
+
+/// Waits for something from the client. What comes before the server has begun is the next command, if it refuses this one.
+async fn heard(client: &mut Client, begun: bool) -> std::io::Result<()> {
+    if begun {
+        return client.read().await;
+    }
+    client.gone().await;
+    Err(gone())
 }

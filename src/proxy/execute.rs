@@ -58,13 +58,13 @@ impl From<BackendError> for Failure {
 }
 
 impl Run<'_> {
-    /// Runs `job` for `command`, which came at `began`. Returns when it ended.
+    /// Runs `job` for `command`, which came at `began`. Returns when it ended, and the code of the error that the client got.
     pub(super) async fn run(
         &mut self,
         mut job: Job,
         command: &RawCommand,
         began: Instant,
-    ) -> Result<Instant, SessionError> {
+    ) -> Result<(Instant, Option<u16>), SessionError> {
         let bytes_out = self.client.bytes_out;
         if let Some(ended) = self.recall(&job, command, began).await? {
             return Ok(ended);
@@ -190,7 +190,7 @@ impl Run<'_> {
                 bytes_to_server: command.payload.len() as u64 + 4,
                 error,
             });
-            return Ok(ended);
+            return Ok((ended, error.map(|(code, _)| code)));
         }
     }
 

@@ -36,8 +36,11 @@ pub(super) fn command_label(command: Command<'_>) -> CommandLabel {
         Command::ProcessInfo => CommandLabel::ProcessInfo,
         Command::Debug => CommandLabel::Debug,
         Command::Shutdown => CommandLabel::Shutdown,
-        Command::Query(_) | Command::StmtExecute { .. } | Command::StmtBulkExecute { .. } | Command::Unknown(_) => {
-            CommandLabel::Other
-        }
+        Command::Query(_)
+        | Command::StmtExecute { .. }
+        | Command::StmtBulkExecute { .. }
+        | Command::Clone
+        | Command::GroupReplicationStream
+        | Command::Unknown(_) => CommandLabel::Other,
     }
 }

@@ -24,7 +24,7 @@ use crate::telemetry::{Kind, Origin, ProtocolSide, Record, TargetLabel};
 use crate::wire::command::code;
 use crate::wire::inbox::RawCommand;
 use crate::wire::statement::ClientStatementId;
-use crate::wire::{Command, ErrPacket, ReplyKind};
+use crate::wire::{Command, ErrPacket};
 
 /// A session and all it holds.
 struct Served<'a> {
@@ -58,7 +58,8 @@ pub(super) async fn run(
     handle: &ClientHandle,
     logged_in: LoggedIn,
 ) -> Result<(), SessionError> {
-    let LoggedIn { session, user, confined, collation, attributes } = logged_in;
+    let LoggedIn { mut session, user, confined, collation, attributes } = logged_in;
+    session.greet(&shared.greetings.primary().version);
     client.watched = shared.config.proxy.kill_on_disconnect;
     let client_host = handle.address().host();
     let mut leases = Leases::new(user.0.clone(), client_host, attributes, collation, session.capabilities());
@@ -270,10 +271,10 @@ impl Served<'_> {
         let mut error = None;
         match plan {
             Plan::Run(job) => {
-                // Servers end the connection behind a binary log, however it ended.
-                let last = job.reply == Some(ReplyKind::Binlog);
-                self.ended = self.runs().run(*job, &command, began).await?;
-                return Ok(!last);
+                let replication = job.replication;
+                let (ended, error) = self.runs().run(*job, &command, began).await?;
+                self.ended = ended;
+                return Ok(!replication || goes_on(command.payload.first(), error));
             }
             Plan::Answer(Answer::Ok(warnings)) => {
                 self.client.ok(self.session.status(), warnings, sequence).await?;
@@ -408,7 +409,8 @@ impl Served<'_> {
         self.user = None;
         let login = change_user(self.shared, self.client, self.handle, payload, self.collation, sequence);
         match tokio::time::timeout(limit, Box::pin(login)).await {
-            Ok(Ok(LoggedIn { session, user, confined, collation, attributes, .. })) => {
+            Ok(Ok(LoggedIn { mut session, user, confined, collation, attributes, .. })) => {
+                session.greet(&self.shared.greetings.primary().version);
                 let client = self.handle.address().host();
                 self.leases = Leases::new(user.0.clone(), client, attributes, collation, session.capabilities());
                 self.handle.set_account(user.0.account.clone());
@@ -428,6 +430,20 @@ impl Served<'_> {
             }
             Err(_) => Err(SessionError::Ended("COM_CHANGE_USER was not complete within proxy.login_timeout")),
         }
+    }
+}
+
+/// Whether servers let the connection go on behind a replica's command: behind a binary log they end it, however it ended,
+/// but not where they did not begin (MariaDB 10.11, MySQL 9.7).
+fn goes_on(command: Option<&u8>, error: Option<u16>) -> bool {
+    const UNKNOWN_COMMAND: u16 = 1047;
+    const ACCESS_DENIED: u16 = 1227;
+    match command {
+        Some(&(code::BINLOG_DUMP | code::BINLOG_DUMP_GTID)) => matches!(error, Some(UNKNOWN_COMMAND | ACCESS_DENIED)),
+        Some(&code::SUBSCRIBE_GROUP_REPLICATION_STREAM) => error == Some(UNKNOWN_COMMAND),
+        // Another protocol follows, which is not served.
+        Some(&code::CLONE) => error.is_some(),
+        _ => true,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::malformed::{unknown_command, unsupported};
 use super::{Answer, Environment, Job, Plan, Session, Slot};
 use crate::routing::{Route, RouteReason, Target};
 use crate::sql::{KillTarget, KillWhom};
@@ -9,6 +10,9 @@ use crate::wire::command::code;
 use crate::wire::inbox::RawCommand;
 use crate::wire::statement::ClientStatementId;
 use crate::wire::{Command, ErrPacket, ReplyKind};
+
+/// Flags of a bulk execute that MariaDB knows: types are sent, results of each row are wanted (11.5).
+const BULK_FLAGS: u16 = 0x80 | 0x40;
 
 /// The id by which MariaDB's clients name the statement prepared last.
 const LAST_PREPARED: u32 = u32::MAX;
@@ -18,8 +22,10 @@ impl Session {
     pub fn plan(&mut self, raw: &RawCommand, environment: &Environment<'_>) -> Plan {
         let plan = self.planned(raw, environment);
         if matches!(plan, Plan::Refuse(_)) {
-            let statement = matches!(raw.payload.first(), Some(&(code::QUERY | code::STMT_PREPARE..=code::STMT_RESET)))
-                || raw.payload.first() == Some(&code::STMT_FETCH);
+            let statement = matches!(
+                raw.payload.first(),
+                Some(&(code::QUERY | code::STMT_PREPARE | code::STMT_EXECUTE | code::STMT_RESET | code::STMT_FETCH))
+            );
             self.conditions = if statement { 1 } else { self.conditions.saturating_add(1) };
         }
         plan
@@ -28,11 +34,10 @@ impl Session {
     fn planned(&mut self, raw: &RawCommand, environment: &Environment<'_>) -> Plan {
         let command = match Command::parse(&raw.payload, self.capabilities) {
             Ok(command) => command,
-            // A reply to what has none would be taken for the next command's.
-            Err(_) if matches!(raw.payload.first(), Some(&(code::STMT_CLOSE | code::STMT_SEND_LONG_DATA))) => {
-                return Plan::Answer(Answer::Nothing);
-            }
-            Err(_) => return self.malformed(),
+            Err(_) => match self.cut_off(&raw.payload) {
+                Ok(command) => command,
+                Err(plan) => return *plan,
+            },
         };
         match command {
             Command::Query(text) => self.plan_query(raw, text, environment),
@@ -40,21 +45,26 @@ impl Session {
             Command::StmtExecute { statement, flags } => {
                 self.plan_execute(self.statement(statement), flags, &raw.payload, environment)
             }
-            Command::StmtBulkExecute { statement } => {
-                self.plan_execute(self.statement(statement), 0, &raw.payload, environment)
+            Command::StmtBulkExecute { statement, flags } => {
+                let id = self.statement(statement);
+                if flags & !BULK_FLAGS != 0 && self.statements.get(id).is_none() {
+                    return unsupported();
+                }
+                self.plan_execute(id, 0, &raw.payload, environment)
             }
             Command::StmtSendLongData { statement } => self.plan_long_data(self.statement(statement), environment),
             Command::StmtClose { statement } => self.plan_close(self.statement(statement)),
             Command::StmtReset { statement } => self.plan_statement_reset(self.statement(statement)),
             Command::StmtFetch { statement } => self.plan_fetch(self.statement(statement)),
             Command::InitDb(_) => self.plan_command(RouteReason::SessionState, Some(ReplyKind::Results)),
-            Command::FieldList(_) => self.plan_command(RouteReason::Command, Some(ReplyKind::FieldList)),
+            Command::FieldList(name) => self.plan_field_list(&raw.payload, name),
             Command::Statistics => self.plan_command(RouteReason::Command, Some(ReplyKind::Text)),
             Command::Ping => Plan::Answer(Answer::Ok(self.conditions())),
             Command::Quit => Plan::Quit,
             Command::ChangeUser(_) => Plan::ChangeUser(raw.payload.slice(1..)),
             Command::ResetConnection => Plan::Reset,
             Command::SetOption(option) => self.plan_set_option(option),
+            Command::ProcessKill(_) if !self.knows_process_kill() => unknown_command(),
             Command::ProcessKill(id) => Plan::Kill(KillTarget { whom: KillWhom::Id(u64::from(id)), query: false }),
             // What one family knows and the other does not: the primary says which it is.
             Command::Refresh | Command::Shutdown | Command::Debug => {
@@ -69,8 +79,11 @@ impl Session {
             }
             Command::RegisterReplica => self.plan_replication(ReplyKind::Simple),
             Command::BinlogDump => self.plan_replication(ReplyKind::Binlog),
-            // The servers' own words (MariaDB 10.11, MySQL 9.7).
-            Command::Unknown(_) => Plan::Refuse(ErrPacket::new(1047, b"08S01", "Unknown command")),
+            // Refused by the primary, as a rule; the protocol that would follow is not served.
+            Command::Clone | Command::GroupReplicationStream if !self.is_mariadb() => {
+                self.plan_replication(ReplyKind::Simple)
+            }
+            Command::Clone | Command::GroupReplicationStream | Command::Unknown(_) => self.not_served(&raw.payload),
         }
     }
 
@@ -80,14 +93,16 @@ impl Session {
         last.unwrap_or(ClientStatementId(id))
     }
 
-    /// What servers say to a command that is cut off.
-    pub(super) fn malformed(&self) -> Plan {
-        let stop = if self.is_mariadb() { "" } else { "." };
-        Plan::Refuse(ErrPacket::new(1835, b"HY000", &format!("Malformed communication packet{stop}")))
-    }
-
-    pub(super) fn is_mariadb(&self) -> bool {
-        self.base.as_ref().is_some_and(|base| base.mariadb)
+    /// Without a NUL behind the table's name MariaDB (10.11) takes what happens to stand in its memory for the wildcard.
+    fn plan_field_list(&self, payload: &[u8], name: &[u8]) -> Plan {
+        let mut plan = self.plan_command(RouteReason::Command, Some(ReplyKind::FieldList));
+        if let Plan::Run(job) = &mut plan
+            && self.is_mariadb()
+            && !name.contains(&0)
+        {
+            job.text = Some([payload, b"\0"].concat().into());
+        }
+        plan
     }
 
     /// A replica's commands, which belong to the connection that it made known as its own.
@@ -114,7 +129,7 @@ impl Session {
         let on = match option {
             0 => true,
             1 => false,
-            _ => return Plan::Refuse(ErrPacket::new(1047, b"08S01", "Unknown command")),
+            _ => return unknown_command(),
         };
         // The next statement's preamble tells its connection.
         Arc::make_mut(&mut self.settings).multi_statements = on;

@@ -6,6 +6,7 @@ mod absorb;
 mod commands;
 mod effects;
 mod found;
+mod malformed;
 mod memory;
 mod mismatch;
 mod on_replica;
@@ -31,6 +32,7 @@ pub use settings::{ALIASES, Base, ConnectionState, Preamble, Settings, literal, 
 pub use statements::{ClientStatement, MAX_STATEMENTS, StatementKey, Statements};
 
 use self::found::Found;
+use self::malformed::ServerVersion;
 use self::previous::Last;
 use crate::routing::{SessionView, Surroundings};
 use crate::sql::{Classifier, SqlContext};
@@ -57,6 +59,8 @@ pub struct Session {
     id: u32,
     user: Arc<str>,
     capabilities: Capabilities,
+    /// Whose answers commands get that no server sees.
+    server: ServerVersion,
     /// What a fresh connection has; None until the first one was seen.
     base: Option<Arc<Base>>,
     settings: Arc<Settings>,
@@ -106,6 +110,7 @@ impl Session {
             id,
             user,
             capabilities,
+            server: ServerVersion::default(),
             base: None,
             settings: Arc::new(Settings {
                 schema: schema.map(Into::into),
@@ -235,6 +240,7 @@ impl Session {
         let schema = self.settings.schema.clone();
         let mut fresh = Self::new(self.id, self.user.clone(), self.capabilities, schema.as_deref(), self.base.take());
         fresh.last_write = self.last_write;
+        fresh.server = self.server;
         if let Some(base) = &fresh.base {
             Arc::make_mut(&mut fresh.settings).after_reset(base);
             fresh.reread();

@@ -36,7 +36,7 @@ impl Session {
     }
 
     /// In the words of the family (MariaDB 10.11, MySQL 9.7).
-    fn unknown_statement(&self, id: ClientStatementId, command: &str) -> Plan {
+    pub(super) fn unknown_statement(&self, id: ClientStatementId, command: &str) -> Plan {
         let command = if self.is_mariadb() { command } else { "mysql_stmt_precheck" };
         Plan::Refuse(ErrPacket::new(
             1243,
@@ -82,6 +82,10 @@ impl Session {
         let mut classified = statement.classified.clone();
         let text = statement.text.clone();
         if classified.shape.kind == StatementKind::Kill {
+            // MySQL 9.7, which opens none for it.
+            if cursor && !mariadb {
+                return Plan::Refuse(ErrPacket::new(1210, b"HY000", "Incorrect arguments to with cursor"));
+            }
             classified.detail = self.classify(&text, environment).detail;
             return self.plan_kill(classified, environment);
         }

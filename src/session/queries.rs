@@ -72,7 +72,7 @@ impl Session {
         };
         match &target.whom {
             KillWhom::Id(_) => Plan::Kill(target.clone()),
-            KillWhom::User(..) if self.base.as_ref().is_some_and(|base| base.mariadb) => Plan::Kill(target.clone()),
+            KillWhom::User(..) if self.is_mariadb() => Plan::Kill(target.clone()),
             // MySQL does not know KILL USER, and says so.
             KillWhom::User(..) | KillWhom::ServerQuery => {
                 self.plan_statement(classified, Request::Forward, ReplyKind::Results, environment)

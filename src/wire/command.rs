@@ -32,6 +32,8 @@ pub mod code {
     pub const STMT_FETCH: u8 = 0x1C;
     pub const BINLOG_DUMP_GTID: u8 = 0x1E;
     pub const RESET_CONNECTION: u8 = 0x1F;
+    pub const CLONE: u8 = 0x20;
+    pub const SUBSCRIBE_GROUP_REPLICATION_STREAM: u8 = 0x21;
     pub const STMT_BULK_EXECUTE: u8 = 0xFA;
 }
 
@@ -74,6 +76,8 @@ pub enum Command<'a> {
     StmtBulkExecute {
         /// The client's id of the statement.
         statement: u32,
+        /// That types are sent, that results of each row are wanted.
+        flags: u16,
     },
     /// A piece of a parameter; no reply.
     StmtSendLongData {
@@ -111,6 +115,10 @@ pub enum Command<'a> {
     RegisterReplica,
     /// Asks for the binary log, by position or by GTID: from here on the connection carries nothing else.
     BinlogDump,
+    /// MySQL: copies the server's data; another protocol follows.
+    Clone,
+    /// MySQL: a member of a group takes the connection for its own protocol.
+    GroupReplicationStream,
     /// A command that servers do not know (any more); its code.
     Unknown(u8),
 }
@@ -133,15 +141,30 @@ impl<'a> Command<'a> {
             code::PING => Self::Ping,
             code::CHANGE_USER => Self::ChangeUser(reader.take_rest()),
             code::STMT_PREPARE => Self::StmtPrepare(reader.take_rest()),
-            code::STMT_EXECUTE => Self::StmtExecute { statement: reader.u32()?, flags: reader.u8()? },
-            code::STMT_SEND_LONG_DATA => Self::StmtSendLongData { statement: reader.u32()? },
+            code::STMT_EXECUTE => {
+                let (statement, flags) = (reader.u32()?, reader.u8()?);
+                // How often: 1.
+                reader.u32()?;
+                Self::StmtExecute { statement, flags }
+            }
+            code::STMT_SEND_LONG_DATA => {
+                let statement = reader.u32()?;
+                // The parameter's number.
+                reader.u16()?;
+                Self::StmtSendLongData { statement }
+            }
             code::STMT_CLOSE => Self::StmtClose { statement: reader.u32()? },
             code::STMT_RESET => Self::StmtReset { statement: reader.u32()? },
             code::SET_OPTION => Self::SetOption(reader.u16()?),
-            code::STMT_FETCH => Self::StmtFetch { statement: reader.u32()? },
+            code::STMT_FETCH => {
+                let statement = reader.u32()?;
+                // How many rows.
+                reader.u32()?;
+                Self::StmtFetch { statement }
+            }
             code::RESET_CONNECTION => Self::ResetConnection,
             code::STMT_BULK_EXECUTE if agreed.contains(Capabilities::STMT_BULK_OPERATIONS) => {
-                Self::StmtBulkExecute { statement: reader.u32()? }
+                Self::StmtBulkExecute { statement: reader.u32()?, flags: reader.u16()? }
             }
             code::REFRESH => Self::Refresh,
             code::SHUTDOWN => Self::Shutdown,
@@ -149,6 +172,8 @@ impl<'a> Command<'a> {
             code::DEBUG => Self::Debug,
             code::REGISTER_SLAVE => Self::RegisterReplica,
             code::BINLOG_DUMP | code::BINLOG_DUMP_GTID => Self::BinlogDump,
+            code::CLONE => Self::Clone,
+            code::SUBSCRIBE_GROUP_REPLICATION_STREAM => Self::GroupReplicationStream,
             other => Self::Unknown(other),
         })
     }
@@ -180,6 +205,8 @@ impl<'a> Command<'a> {
             Self::Debug => "COM_DEBUG",
             Self::RegisterReplica => "COM_REGISTER_SLAVE",
             Self::BinlogDump => "COM_BINLOG_DUMP",
+            Self::Clone => "COM_CLONE",
+            Self::GroupReplicationStream => "COM_SUBSCRIBE_GROUP_REPLICATION_STREAM",
             Self::Unknown(_) => "unknown command",
         }
     }
@@ -196,6 +223,8 @@ mod tests {
         assert_eq!(Command::parse(b"", NONE), Ok(Command::Unknown(0)));
         assert!(Command::parse(b"\x17\x01\x00\x00\x00", NONE).is_err());
         assert!(Command::parse(b"\x19\x01", NONE).is_err());
+        assert!(Command::parse(b"\x18\x01\x00\x00\x00\x00", NONE).is_err());
+        assert!(Command::parse(b"\x1c\x01\x00\x00\x00\x00", NONE).is_err());
         assert_eq!(Command::parse(b"\x03SELECT 1", NONE), Ok(Command::Query(b"SELECT 1")));
         assert_eq!(Command::parse(b"\x99", NONE), Ok(Command::Unknown(0x99)));
         assert_eq!(
@@ -209,7 +238,7 @@ mod tests {
         let bulk = b"\xfa\x02\x00\x00\x00\x00\x00";
         assert_eq!(Command::parse(bulk, NONE), Ok(Command::Unknown(0xFA)));
         let agreed = Capabilities::STMT_BULK_OPERATIONS | Capabilities::QUERY_ATTRIBUTES;
-        assert_eq!(Command::parse(bulk, agreed), Ok(Command::StmtBulkExecute { statement: 2 }));
+        assert_eq!(Command::parse(bulk, agreed), Ok(Command::StmtBulkExecute { statement: 2, flags: 0 }));
         assert_eq!(Command::parse(b"\x03\x00\x01SELECT 1", agreed), Ok(Command::Query(b"SELECT 1")));
         assert!(Command::parse(b"\x03SELECT 1", agreed).is_err());
     }

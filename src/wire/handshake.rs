@@ -251,8 +251,12 @@ pub fn parse_change_user(
     let auth_len = usize::from(reader.u8()?);
     let auth_response = reader.take(auth_len)?.to_vec();
     let schema = Some(reader.until_nul()?.to_vec()).filter(|schema| !schema.is_empty());
-    // 0: the client named none, and the connection's stays.
-    let collation = if reader.is_empty() { 0 } else { reader.u16()? };
+    // 0: the client named none, and the connection's stays. One byte is none, to servers.
+    let collation = if reader.rest().len() < 2 { 0 } else { reader.u16()? };
+    // Servers want a method of whoever knows of them.
+    if capabilities.contains(Capabilities::PLUGIN_AUTH) && reader.is_empty() {
+        return Err(reader.truncated());
+    }
     let plugin = if capabilities.contains(Capabilities::PLUGIN_AUTH) && !reader.is_empty() {
         Some(String::from_utf8_lossy(reader.until_nul()?).into_owned())
     } else {

@@ -179,7 +179,10 @@ pub(super) async fn change_user(
     let mut exchange = Exchange { shared, client, handle, sequence };
     let mut response = match parse_change_user(payload, capabilities, max_packet) {
         Ok(response) => response,
-        Err(error) => return Err(exchange.malformed(error).await),
+        Err(error) => {
+            exchange.refuse(&ErrPacket::new(1047, b"08S01", "Unknown command")).await?;
+            return Err(LoginError::Session(LoginFailure::Protocol, error.into()));
+        }
     };
     if response.collation == 0 {
         response.collation = collation;
