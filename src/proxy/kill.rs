@@ -38,7 +38,8 @@ pub(super) async fn kill(
         KillWhom::User(name, host) => {
             let named = |handle: &Arc<ClientHandle>| {
                 *handle.user() == **name
-                    && host.as_ref().is_none_or(|host| *handle.address().host().to_string() == **host)
+                    // As MariaDB has it: no pattern, but what begins with % is everybody's.
+                    && host.as_ref().is_none_or(|host| host.starts_with('%') || *handle.address().host().to_string() == **host)
             };
             shared.clients.all().into_iter().filter(named).collect()
         }

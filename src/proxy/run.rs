@@ -18,7 +18,7 @@ use super::shared::Shared;
 use crate::backend::BackendError;
 use crate::clock;
 use crate::routing::{RouteReason, Surroundings};
-use crate::session::{Answer, Environment, HOLD, MemoryScope, Plan, Session, Settings, Slot};
+use crate::session::{Answer, Environment, HOLD, KILL_VALUE_END, MemoryScope, Plan, Session, Settings, Slot};
 use crate::sql::{KillTarget, KillWhom};
 use crate::telemetry::{Kind, Origin, ProtocolSide, Record, TargetLabel};
 use crate::wire::command::code;
@@ -97,6 +97,8 @@ impl Served<'_> {
         let mut idle = false;
         loop {
             match self.client.next_command() {
+                // Who was told that a KILL succeeded must not see its victim go on.
+                Ok(Some(_)) if self.handle.is_poked(Poke::Killed) => return Ok(Event::Closed),
                 Ok(Some(command)) => return Ok(Event::Command(command)),
                 Ok(None) => {}
                 Err(error) => {
@@ -308,8 +310,10 @@ impl Served<'_> {
             }
             Plan::KillValue { job, query } => {
                 let (goes_on, refused) = match Box::pin(self.runs().evaluate(&job)).await {
-                    Ok(id) => self.kill(&KillTarget { whom: KillWhom::Id(id), query }, sequence).await?,
-                    Err(packet) => {
+                    Ok(id) => self.kill(&KillTarget { whom: KillWhom::Id(id), query, graded: false }, sequence).await?,
+                    Err(mut packet) => {
+                        // As it would say of the KILL: what was put behind its expression is not the client's.
+                        packet.message = packet.message.replace(KILL_VALUE_END, "").into();
                         self.client.refuse(&packet, sequence).await?;
                         (true, Some((packet.code, Origin::Server)))
                     }

@@ -65,7 +65,9 @@ impl Session {
             Command::ResetConnection => Plan::Reset,
             Command::SetOption(option) => self.plan_set_option(option),
             Command::ProcessKill(_) if !self.knows_process_kill() => unknown_command(),
-            Command::ProcessKill(id) => Plan::Kill(KillTarget { whom: KillWhom::Id(u64::from(id)), query: false }),
+            Command::ProcessKill(id) => {
+                Plan::Kill(KillTarget { whom: KillWhom::Id(u64::from(id)), query: false, graded: false })
+            }
             // What one family knows and the other does not: the primary says which it is.
             Command::Refresh | Command::Shutdown | Command::Debug => {
                 self.plan_command(RouteReason::Command, Some(ReplyKind::Simple))

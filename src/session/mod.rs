@@ -28,6 +28,7 @@ pub use memory::{MemoryKey, MemoryScope};
 pub use mismatch::Mismatch;
 pub use pins::{PinCause, Pins};
 pub use plan::{Answer, Job, Plan, Replay, Request, Slot};
+pub use queries::KILL_VALUE_END;
 pub use settings::{ALIASES, Base, ConnectionState, Preamble, Settings, literal, tracking};
 pub use statements::{ClientStatement, MAX_STATEMENTS, StatementKey, Statements};
 

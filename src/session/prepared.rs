@@ -4,10 +4,10 @@ use bytes::Bytes;
 
 use super::{Answer, Environment, Job, MAX_STATEMENTS, PinCause, Plan, Request, Session};
 use crate::routing::{Route, RouteReason, Target};
-use crate::sql::{Detail, Effects, StatementKind};
+use crate::sql::{Detail, Effects, KillWhom, StatementKind};
 use crate::wire::command::code;
 use crate::wire::inbox::RawCommand;
-use crate::wire::statement::{ClientStatementId, ParameterTypes, parameter_types};
+use crate::wire::statement::{ClientStatementId, ParameterTypes, ParameterValue, parameter_types, parameter_values};
 use crate::wire::{ErrPacket, ReplyKind};
 
 impl Session {
@@ -86,7 +86,21 @@ impl Session {
             if cursor && !mariadb {
                 return Plan::Refuse(ErrPacket::new(1210, b"HY000", "Incorrect arguments to with cursor"));
             }
-            classified.detail = self.classify(&text, environment).detail;
+            let (parameters, types, sent_long) = (statement.parameters, statement.types.clone(), statement.long_data);
+            let mut detail = self.classify(&text, environment).detail;
+            if parameters > 0
+                && let Detail::Kill(target) = &mut detail
+            {
+                let values = parameter_values(payload, parameters, types.as_deref().unwrap_or_default());
+                match values.ok().filter(|_| !sent_long).and_then(|values| with_values(&target.whom, &values)) {
+                    Some(whom) => target.whom = whom,
+                    None => {
+                        let text = "Incorrect arguments to mysqld_stmt_execute";
+                        return Plan::Refuse(ErrPacket::new(1210, b"HY000", text));
+                    }
+                }
+            }
+            classified.detail = detail;
             return self.plan_kill(classified, environment);
         }
         // The literals that matter are those of the text; it may have been prepared under another state.
@@ -182,4 +196,20 @@ fn to_primary(route: &mut Route, reason: RouteReason) {
     if matches!(route.target, Target::Replica(_)) {
         *route = Route::new(Target::Primary, reason);
     }
+}
+
+/// Whom a KILL names, with the values of its parameters. None: they do not fit its text.
+fn with_values(whom: &KillWhom, values: &[ParameterValue<'_>]) -> Option<KillWhom> {
+    let KillWhom::Expression(text) = whom else { return Some(whom.clone()) };
+    if let ("?", [ParameterValue::Integer(id)]) = (&**text, values) {
+        return Some(KillWhom::Id(*id));
+    }
+    let mut parts = text.split('?');
+    let mut filled = parts.next().unwrap_or_default().to_owned();
+    let mut values = values.iter();
+    for part in parts {
+        filled.push_str(&values.next()?.literal());
+        filled.push_str(part);
+    }
+    values.next().is_none().then(|| KillWhom::Expression(filled.into()))
 }

@@ -13,6 +13,9 @@ use crate::wire::command::query_head;
 use crate::wire::inbox::{KEPT, RawCommand};
 use crate::wire::{ErrPacket, ReplyKind, Status};
 
+/// What is put behind the expression of a KILL to ask for its value.
+pub const KILL_VALUE_END: &str = ") AS UNSIGNED)";
+
 impl Session {
     pub(super) fn classify(&mut self, text: &[u8], environment: &Environment<'_>) -> Classified {
         let classified = environment.classifier.classify(text, self.context, &mut self.scratch);
@@ -70,6 +73,10 @@ impl Session {
         let Detail::Kill(target) = &classified.detail else {
             return self.plan_statement(classified, Request::Forward, ReplyKind::Results, environment);
         };
+        // MySQL does not know HARD and SOFT, and says so.
+        if target.graded && !self.is_mariadb() {
+            return self.plan_statement(classified, Request::Forward, ReplyKind::Results, environment);
+        }
         match &target.whom {
             KillWhom::Id(_) => Plan::Kill(target.clone()),
             KillWhom::User(..) if self.is_mariadb() => Plan::Kill(target.clone()),
@@ -79,7 +86,7 @@ impl Session {
             }
             KillWhom::Expression(text) => {
                 let query = target.query;
-                let asks = format!("SELECT CAST(({text}) AS UNSIGNED)");
+                let asks = format!("SELECT CAST(({text}{KILL_VALUE_END}");
                 let asked = self.classify(asks.as_bytes(), environment);
                 let head = query_head(self.capabilities);
                 let own = self.with_own_id(head, asks.as_bytes(), &asked);

@@ -37,9 +37,11 @@ pub(super) fn of(sql: &[u8], context: SqlContext, shape: &Shape) -> Detail {
 
 fn kill(tokens: &[Token<'_>]) -> KillTarget {
     let mut rest = tokens;
+    let mut graded = false;
     if let [first, tail @ ..] = rest
         && first.is_any(&["HARD", "SOFT"])
     {
+        graded = true;
         rest = tail;
     }
     let query = matches!(rest, [first, ..] if first.is("QUERY"));
@@ -64,7 +66,7 @@ fn kill(tokens: &[Token<'_>]) -> KillTarget {
         }
         _ => expression(rest),
     };
-    KillTarget { whom, query }
+    KillTarget { whom, query, graded }
 }
 
 fn expression(tokens: &[Token<'_>]) -> KillWhom {

@@ -369,6 +369,8 @@ pub struct KillTarget {
     pub whom: KillWhom,
     /// Only the statement that runs, not the connection.
     pub query: bool,
+    /// HARD or SOFT was said, which MariaDB knows, and takes for the same here.
+    pub graded: bool,
 }
 
 /// Whom a KILL names.

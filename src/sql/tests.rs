@@ -453,7 +453,8 @@ fn details() {
         ("KILL -1", expression("-1"), false),
         ("KILL 99999999999999999999", expression("99999999999999999999"), false),
     ] {
-        assert_eq!(classify(sql).detail, Detail::Kill(KillTarget { whom, query }), "{sql}");
+        let graded = sql.contains("HARD") || sql.contains("SOFT");
+        assert_eq!(classify(sql).detail, Detail::Kill(KillTarget { whom, query, graded }), "{sql}");
     }
     let Detail::Names(names) = classify("DROP TEMPORARY TABLE IF EXISTS a, Shop.`B c`").detail else { panic!() };
     assert_eq!(names.len(), 2);

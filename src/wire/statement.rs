@@ -133,6 +133,82 @@ pub fn parameter_types(
     })
 }
 
+/// The value of a parameter, of the types that hold a number or a text.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ParameterValue<'a> {
+    /// NULL.
+    Null,
+    /// An integer; a negative one as servers read it where they want none.
+    Integer(u64),
+    /// A floating-point number.
+    Double(f64),
+    /// A text, or bytes.
+    Text(&'a [u8]),
+}
+
+impl ParameterValue<'_> {
+    /// It as SQL has it. A text cannot end what it stands in.
+    #[must_use]
+    pub fn literal(&self) -> String {
+        match self {
+            Self::Null => "NULL".to_owned(),
+            Self::Integer(number) => number.to_string(),
+            Self::Double(number) => format!("{number:e}"),
+            Self::Text(text) => {
+                let hex: String = text.iter().map(|byte| format!("{byte:02x}")).collect();
+                format!("CONVERT(x'{hex}' USING utf8mb4)")
+            }
+        }
+    }
+}
+
+/// The values of an EXECUTE's parameters, for a client that agreed on no query attributes; `types` are those that hold, two
+/// bytes each.
+///
+/// # Errors
+/// When the packet is cut off, or holds another type than those of [`ParameterValue`].
+pub fn parameter_values<'a>(
+    payload: &'a [u8],
+    parameters: u16,
+    types: &[u8],
+) -> Result<Vec<ParameterValue<'a>>, ProtocolError> {
+    const OTHER: ProtocolError =
+        ProtocolError::Malformed { packet: "EXECUTE", what: "a type that is none of a number or a text" };
+    let mut reader = Reader::new("EXECUTE", payload);
+    reader.take(EXECUTE_HEAD)?;
+    let count = usize::from(parameters);
+    let nulls = reader.take(count.div_ceil(8))?;
+    if reader.u8()? != 0 {
+        reader.take(count.saturating_mul(2))?;
+    }
+    let mut types = Reader::new("EXECUTE", types);
+    let mut values = Vec::new();
+    for at in 0..count {
+        let [kind, flags] = types.u16()?.to_le_bytes();
+        let null = nulls.get(at / 8).is_some_and(|bits| bits & (1 << (at % 8)) != 0);
+        let signed = flags & 0x80 == 0;
+        let integer = |value: u64, bits: u32| {
+            // Its sign goes on to the left.
+            let unused = 64_u32.saturating_sub(bits);
+            let extended = value.wrapping_shl(unused).cast_signed().wrapping_shr(unused).cast_unsigned();
+            ParameterValue::Integer(if signed { extended } else { value })
+        };
+        values.push(match kind {
+            6 => ParameterValue::Null,
+            _ if null => ParameterValue::Null,
+            1 => integer(u64::from(reader.u8()?), 8),
+            2 | 13 => integer(u64::from(reader.u16()?), 16),
+            3 | 9 => integer(u64::from(reader.u32()?), 32),
+            8 => integer(reader.u64()?, 64),
+            4 => ParameterValue::Double(f64::from(f32::from_bits(reader.u32()?))),
+            5 => ParameterValue::Double(f64::from_bits(reader.u64()?)),
+            0 | 15 | 16 | 245..=255 => ParameterValue::Text(reader.lenenc_bytes()?),
+            _ => return Err(OTHER),
+        });
+    }
+    Ok(values)
+}
+
 /// The payload of an EXECUTE, or a bulk EXECUTE, with the server's statement id, and with `known` types put in where the
 /// client left them out.
 ///
@@ -202,6 +278,19 @@ mod tests {
             panic!("no types in {payload:?}")
         };
         types
+    }
+
+    #[test]
+    fn values_are_read_by_their_types() {
+        let payload = b"\x17\x07\0\0\0\0\x01\0\0\0\x02\x01\x03\0\x06\0\x01\0\x08\x80\xfd\0\x05\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02'5";
+        let types = sent(payload, 5, NONE);
+        let values = parameter_values(payload, 5, &types).unwrap();
+        use ParameterValue::{Integer, Null, Text};
+        assert_eq!(values, [Integer(5), Null, Integer(u64::MAX), Integer(u64::MAX), Text(b"'5")]);
+        assert_eq!(values[4].literal(), "CONVERT(x'2735' USING utf8mb4)");
+        assert!(parameter_values(&payload[..30], 5, &types).is_err());
+        assert!(parameter_values(payload, 5, &types[..8]).is_err());
+        assert!(parameter_values(payload, 5, b"\x0c\0\x0c\0\x0c\0\x0c\0\x0c\0").is_err());
     }
 
     #[test]
