@@ -347,8 +347,7 @@ impl Sequence<'_> {
         // MySQL says what is wrong with a COM_STMT_CLOSE that is cut off.
         let answer = if cut && closes.is_some() { Answer::One } else { answer };
         let gap = match act {
-            Act::Execute(..) => cut && (keep < 10 || self.flavor == Flavor::MariaDb),
-            Act::Fetch(..) | Act::Close(_) => cut,
+            Act::Execute(..) => cut && keep >= 10 && self.flavor == Flavor::MariaDb,
             _ => false,
         };
         if let (Some(closed), false) = (closes, cut) {
