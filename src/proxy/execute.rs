@@ -67,7 +67,7 @@ impl Run<'_> {
     ) -> Result<(Instant, Option<u16>), SessionError> {
         let bytes_out = self.client.bytes_out;
         if let Some(ended) = self.recall(&job, command, began).await? {
-            return Ok(ended);
+            return Ok((ended, None));
         }
         // What is remembered of statements is of no use once a table is another.
         let _changing = changes_tables(&job).then(|| self.shared.memory.change());
