@@ -5,7 +5,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::exchange::Exchange;
-use super::secure::unmet;
+use super::secure::{UNMET, unmet};
 use crate::accounts::TlsRule;
 use crate::backend::{Account, BackendError, Credential, Login, Password};
 use crate::clock;
@@ -95,6 +95,11 @@ impl Exchange<'_> {
     /// The server denied it. Where the account demands a certificate, that may be for pointsman's own: whoever shows what is
     /// demanded may be told so, and thereby that there is such an account.
     fn wrong(&self, candidate: &Candidate) -> Ruling {
+        if candidate.tls() != &TlsRule::None
+            && let Some(suppressed) = self.shared.tells(UNMET)
+        {
+            tracing::info!(client = %self.handle.address(), suppressed, "{UNMET}, or the password is wrong");
+        }
         match candidate.tls() {
             TlsRule::Certificate | TlsRule::Specified { .. } if self.meets(candidate) => {
                 Ruling::Refused(unmet(&String::from_utf8_lossy(candidate.name())))
