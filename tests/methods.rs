@@ -86,9 +86,15 @@ async fn configured_users(servers: Sandbox, must: &[&str]) {
     for name in must {
         assert!(accounts.iter().any(|(have, _)| have == name), "{name} is missing: {accounts:?}");
     }
-    let proxy = support::proxy(&servers, &configured(&accounts)).await;
-    matrix(proxy.listen(), &accounts, servers.binaries().version()).await;
-    proxy.stop().await;
+    let text = support::configuration(&servers, &configured(&accounts));
+    let (tcp, socket) = (servers.primary().address().to_string(), servers.primary().socket());
+    for address in [&tcp, socket.to_str().unwrap()] {
+        let text = text.replace(&format!("address='{tcp}'"), &format!("address='{address}'"));
+        assert!(text.contains(&format!("address='{address}'")));
+        let proxy = support::proxy_of(&text).await;
+        matrix(proxy.listen(), &accounts, &format!("{} at {address}", servers.binaries().version())).await;
+        proxy.stop().await;
+    }
     servers.stop().await;
 }
 
