@@ -33,6 +33,7 @@ const LOGINS: &[(&str, &str, &str, &[&str])] = &[
     ("mysql_native_password", "VIA mysql_native_password USING PASSWORD('P')", "", &["MariaDB 10.11", "MariaDB 11.8"]),
     ("ed25519", "VIA ed25519 USING PASSWORD('P')", "INSTALL SONAME 'auth_ed25519'", &["MariaDB 11.8"]),
     ("parsec", "VIA parsec USING PASSWORD('P')", "INSTALL SONAME 'auth_parsec'", &["MariaDB 11.8"]),
+    ("caching_sha2_password", "VIA caching_sha2_password USING PASSWORD('P')", "", &["MariaDB 11.8"]),
     ("caching_sha2_password", "WITH caching_sha2_password BY 'P'", "", &["MySQL 9.7"]),
     ("sha256_password", "WITH sha256_password BY 'P'", "", &["MySQL 9.7"]),
 ];
@@ -87,7 +88,11 @@ fn page() -> std::path::PathBuf {
 }
 
 async fn server(name: &str, authority: &Authority) -> Option<Sandbox> {
-    let options = authority.server_options("server");
+    let mut options = authority.server_options("server");
+    if name == "MariaDB 11.8" {
+        // It makes its RSA keys at the start only.
+        options.push("--plugin-load-add=auth_mysql_sha2".to_owned());
+    }
     match name {
         "MariaDB 11.8" => support::newer_mariadb(&options.iter().map(String::as_str).collect::<Vec<_>>()).await,
         name => {
