@@ -253,7 +253,7 @@ async fn a_client_that_does_not_read_is_cut_off() {
 }
 
 /// A real primary and a real replica, each behind a fake.
-async fn fakes(extra: &str) -> Option<(pointsman::sandbox::Sandbox, pointsman::app::RunningProxy, Fake, Fake)> {
+async fn fakes(extra: &str) -> Option<(pointsman::sandbox::Sandbox, support::Proxy, Fake, Fake)> {
     let servers = support::servers(1).await?;
     let primary = Fake::before(servers.primary().address()).await;
     let replica = Fake::before(servers.replicas()[0].address()).await;

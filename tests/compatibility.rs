@@ -15,7 +15,6 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use pointsman::app;
 use pointsman::cluster::Flavor;
 use pointsman::config::{Source, parse};
 use pointsman::sandbox::{Sandbox, SandboxOptions};
@@ -152,7 +151,7 @@ async fn write_the_table() {
                 .replace("role='primary'\n", &format!("role='primary'\ntls='{to_servers}'\n"));
             let loaded = parse(Some(Source { name: "test", text: &text }), &Files);
             let proxy =
-                app::start(loaded.unwrap_or_else(|problems| panic!("{problems}\n{text}")).config).await.unwrap();
+                support::Proxy::start(loaded.unwrap_or_else(|problems| panic!("{problems}\n{text}")).config).await;
             for (number, (login, ..)) in logins.iter().enumerate() {
                 for driver in DRIVERS {
                     let client_tls = if *to_clients == "off" { "off" } else { "on" };

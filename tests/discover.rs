@@ -9,7 +9,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pointsman::app::RunningProxy;
 use pointsman::cluster::Flavor;
 use pointsman::sandbox::{LoggedCommand, MONITOR, Sandbox};
 use pointsman::wire::auth::{CACHING_SHA2, NATIVE, SHA256};
@@ -26,7 +25,7 @@ async fn stage_of(servers: Sandbox, extra: &str) -> Stage {
     Stage { servers, proxy }
 }
 
-async fn proxy_of(servers: &Sandbox, extra: &str) -> RunningProxy {
+async fn proxy_of(servers: &Sandbox, extra: &str) -> support::Proxy {
     let mut text = format!(
         "[proxy]\nlisten='127.0.0.1:0'\nauth='discover'\nauth_refresh='60s'\n[http]\nlisten='127.0.0.1:0'\n\
          [monitor]\nuser='{}'\npassword='{}'\ninterval='50ms'\n",

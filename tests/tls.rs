@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pointsman::app;
 use pointsman::cluster::Flavor;
 use pointsman::config::{Loaded, Source, parse};
 use pointsman::net::Stream;
@@ -40,7 +39,7 @@ async fn stage(flavor: Flavor, authority: &Authority, tls: &str, servers: &str) 
     let extra = authority.server_options("server");
     let options = SandboxOptions { replicas: 0, general_log: true, extra, ..SandboxOptions::default() };
     let sandbox = start(flavor, options).await?;
-    let proxy = app::start(load(&config(&sandbox, tls, servers)).config).await.unwrap();
+    let proxy = support::Proxy::start(load(&config(&sandbox, tls, servers)).config).await;
     Some(Stage { servers: sandbox, proxy })
 }
 
@@ -161,7 +160,7 @@ async fn servers_are_verified_as_far_as_configured(flavor: Flavor) {
     ];
     let mut servers = first.servers;
     for (settings, expected) in table {
-        let proxy = app::start(load(&config(&servers, "", &settings)).config).await.unwrap();
+        let proxy = support::Proxy::start(load(&config(&servers, "", &settings)).config).await;
         let stage = Stage { servers, proxy };
         let mut client = Raw::open(stage.listen()).await;
         let login = client.log_in(&Login::app()).await;
@@ -200,7 +199,7 @@ async fn certificates_as_they_are_found_in_the_field_are_verified() {
     if let Some(servers) = start(Flavor::MySql, options).await {
         let own = servers.folder().join("primary/data/ca.pem");
         let settings = format!("tls='verify_ca'\ntls_ca='{}'", own.display());
-        let proxy = app::start(load(&config(&servers, "", &settings)).config).await.unwrap();
+        let proxy = support::Proxy::start(load(&config(&servers, "", &settings)).config).await;
         let mut client = Raw::login(proxy.listen(), &Login::app()).await;
         assert_eq!(client.value("SELECT 'served' FOR UPDATE").await, "served");
         proxy.stop().await;
@@ -216,7 +215,7 @@ async fn certificates_as_they_are_found_in_the_field_are_verified() {
     {
         let path = authority.path("own.pem");
         let settings = format!("tls='{mode}'\ntls_ca='{}'\ntls_server_name='{name}'", path.display());
-        let proxy = app::start(load(&config(&servers, "", &settings)).config).await.unwrap();
+        let proxy = support::Proxy::start(load(&config(&servers, "", &settings)).config).await;
         let login = Raw::open(proxy.listen()).await.log_in(&Login::app()).await;
         let stage = Stage { servers, proxy };
         let up = stage.metric("pointsman_server_up", &["primary"]).await > 0.5;
@@ -245,7 +244,7 @@ async fn accounts_that_demand_tls_are_served(flavor: Flavor) {
     }
     stage.proxy.stop().await;
     // Without the certificate the server refuses.
-    let proxy = app::start(load(&config(&stage.servers, "", "")).config).await.unwrap();
+    let proxy = support::Proxy::start(load(&config(&stage.servers, "", "")).config).await;
     let refused = Raw::open(proxy.listen()).await.log_in(&Login::app()).await;
     assert_eq!(refused.last().unwrap().error().code, 1045);
     proxy.stop().await;

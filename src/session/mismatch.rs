@@ -24,6 +24,12 @@ impl Mismatch {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Transaction, Self::Autocommit, Self::Schema, Self::Variable, Self::StateChange];
 
+    /// It is of what was reported besides the status flags, which an error has no room for: an earlier statement's report may
+    /// come with a later one's.
+    pub(super) const fn is_report(self) -> bool {
+        matches!(self, Self::Schema | Self::Variable | Self::StateChange)
+    }
+
     /// The label in metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

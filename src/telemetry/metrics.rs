@@ -312,6 +312,12 @@ impl Metrics {
         }
     }
 
+    /// All that [`Self::state_mismatch`] counted.
+    #[must_use]
+    pub fn state_mismatches(&self) -> u64 {
+        self.mismatches.iter().map(|(_, counter)| counter.get()).sum()
+    }
+
     /// A statement is killed because its client went away.
     pub fn abandoned(&self) {
         self.abandoned.inc();

@@ -6,6 +6,7 @@
 pub mod clients;
 pub mod fake;
 pub mod login;
+pub mod proxy;
 pub mod random;
 pub mod raw;
 pub mod tls;
@@ -17,15 +18,17 @@ use std::time::Duration;
 
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, OptsBuilder};
-use pointsman::app::{self, RunningProxy};
+use pointsman::app::RunningProxy;
 use pointsman::cluster::Flavor;
 use pointsman::config::{NoVariables, Source, parse};
 use pointsman::sandbox::{APP, Account, Binaries, MONITOR, OTHER, Sandbox, SandboxError, SandboxOptions};
 
+pub use self::proxy::Proxy;
+
 /// Servers, and a proxy in front of them.
 pub struct Stage {
     pub servers: Sandbox,
-    pub proxy: RunningProxy,
+    pub proxy: Proxy,
 }
 
 /// MariaDB servers with general logs, or None after having said why not.
@@ -113,17 +116,17 @@ pub fn configuration(servers: &Sandbox, extra: &str) -> String {
 }
 
 /// A proxy for these servers.
-pub async fn proxy(servers: &Sandbox, extra: &str) -> RunningProxy {
+pub async fn proxy(servers: &Sandbox, extra: &str) -> Proxy {
     proxy_of(&configuration(servers, extra)).await
 }
 
 /// A proxy with this configuration.
-pub async fn proxy_of(text: &str) -> RunningProxy {
+pub async fn proxy_of(text: &str) -> Proxy {
     let loaded = match parse(Some(Source { name: "test", text }), &NoVariables) {
         Ok(loaded) => loaded,
         Err(problems) => panic!("{problems}\n{text}"),
     };
-    app::start(loaded.config).await.expect("a proxy")
+    Proxy::start(loaded.config).await
 }
 
 /// Servers with so many replicas, and a proxy with `extra` configuration.

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
-use pointsman::app::RunningProxy;
 use pointsman::cluster::Flavor;
 use pointsman::sandbox::{Sandbox, SandboxOptions, SandboxServer};
 use pointsman::wire::Capabilities;
@@ -33,7 +32,7 @@ pub struct Twins {
     pub flavor: Flavor,
     direct: Sandbox,
     behind: Sandbox,
-    proxy: RunningProxy,
+    proxy: support::Proxy,
     /// How the proxy speaks to its servers.
     stands: Behind,
     /// Between the proxy and its servers, if it is to convert.
