@@ -292,7 +292,7 @@ async fn what_discovered_accounts_demand_of_certificates_is_demanded_of_the_clie
     made.extend(demands.map(|(user, demand)| format!("CREATE USER '{user}'@'%' IDENTIFIED BY 'x' REQUIRE {demand}")));
     sandbox.primary().run(&made).await.unwrap();
     let text = config(&sandbox, &tls, &servers).replace("login_timeout=", "auth='discover'\nlogin_timeout=");
-    let proxy = app::start(load(&text).config).await.unwrap();
+    let proxy = support::Proxy::start(load(&text).config).await;
     let stage = Stage { servers: sandbox, proxy };
     let mut entered = 0;
     for (user, _) in demands {

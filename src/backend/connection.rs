@@ -10,7 +10,7 @@ use super::error::{BackendError, Phase};
 use super::held::HeldStatements;
 use crate::cluster::ServerId;
 use crate::net::Stream;
-use crate::session::{Base, ConnectionState, Preamble, Settings, tracking};
+use crate::session::{Base, ConnectionState, Preamble, Reset, Settings, literal, tracking};
 use crate::wire::command::query_head;
 use crate::wire::inbox::KEPT;
 use crate::wire::reader::Reader;
@@ -109,7 +109,7 @@ impl Connection {
         };
         self.send_query(&format!("SET {}", tracking(mariadb)));
         self.send_query(&format!(
-            "SELECT @@character_set_client,@@character_set_results,@@collation_connection,@@sql_mode,@@autocommit,@@{isolation},{number},CURRENT_USER()"
+            "SELECT @@character_set_client,@@character_set_results,@@collation_connection,@@sql_mode,@@autocommit,@@{isolation},{number},CURRENT_USER(),@@global.sql_mode,@@wait_timeout,@@global.wait_timeout"
         ));
         self.flush().await?;
         let refused = self.swallow(ReplyKind::Results).await?.error;
@@ -127,7 +127,16 @@ impl Connection {
         };
         self.busy = false;
         let text = |at: usize| String::from_utf8_lossy(row.get(at).map_or(&[][..], Vec::as_slice)).into_owned();
+        let resets = [("sql_mode", text(3), text(11)), ("wait_timeout", text(12), text(13))]
+            .into_iter()
+            .filter(|(_, login, reset)| login != reset)
+            .map(|(name, login, reset)| {
+                let quoted = |value: &str| if value.is_empty() { "''".into() } else { literal(name, value.as_bytes()) };
+                Reset { name, login: quoted(&login), reset: quoted(&reset) }
+            })
+            .collect();
         self.state.base = Arc::new(Base {
+            resets,
             character_set_client: text(0).into(),
             character_set_results: text(1).into(),
             collation_connection: text(2).into(),

@@ -186,6 +186,7 @@ impl Explainer {
         let charset: Box<str> =
             if assumed.charset.is_empty() { "utf8mb4".into() } else { assumed.charset.as_str().into() };
         let base = Arc::new(Base {
+            resets: Box::default(),
             character_set_client: charset.clone(),
             character_set_results: charset,
             collation_connection: "utf8mb4_general_ci".into(),

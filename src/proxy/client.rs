@@ -12,8 +12,9 @@ use crate::wire::auth::NONCE_LEN;
 use crate::wire::compression::{Compression, Peer};
 use crate::wire::inbox::{CommandReader, RawCommand};
 use crate::wire::ok::{OkPacket, put_eof, put_ok};
+use crate::wire::session_track::schema_change;
 use crate::wire::statement::ClientStatementId;
-use crate::wire::{Capabilities, ErrPacket, Inbox, ProtocolError, Status};
+use crate::wire::{Capabilities, ErrPacket, Inbox, ProtocolError, Status, TrackFilter};
 
 /// A client that was told its last may send so long; nobody listens.
 const LINGER: Duration = Duration::from_secs(1);
@@ -191,6 +192,19 @@ impl Client {
         let ok = OkPacket { status, info, ..OkPacket::default() };
         // Cannot fail: there is no session state in it.
         let _ = ok.encode(&mut out, sequence, 0, None);
+        self.flush(out).await
+    }
+
+    /// Writes an OK of the proxy's own with a message, which reports the schema to a client that takes reports.
+    pub(super) async fn ok_in(&mut self, schema: &[u8], status: Status, info: &[u8], sequence: u8) -> io::Result<()> {
+        if !self.capabilities.contains(Capabilities::SESSION_TRACK) {
+            return self.ok_saying(status, info, sequence).await;
+        }
+        let mut out = std::mem::take(&mut self.out);
+        let state = schema_change(schema);
+        let ok = OkPacket { status, info, state: &state, ..OkPacket::default() };
+        // Cannot fail: the session state in it is well formed.
+        let _ = ok.encode(&mut out, sequence, 0, Some(&TrackFilter::default()));
         self.flush(out).await
     }
 

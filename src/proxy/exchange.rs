@@ -9,8 +9,9 @@ use super::prepare::Placed;
 use super::processes::list;
 use super::relay::{RelayError, Taken, relay};
 use crate::backend::{BackendError, Lease};
-use crate::session::{Job, Preamble, Request};
+use crate::session::{Job, Preamble, Request, Session};
 use crate::sql::{PrimaryCause, StatementKind};
+use crate::wire::command::code;
 use crate::wire::inbox::RawCommand;
 use crate::wire::rows::Rows;
 use crate::wire::statement::{
@@ -46,6 +47,7 @@ impl Run<'_> {
                 preamble.assign("last_insert_id", &id.to_string());
             }
             preamble.replay = job.replay;
+            self.session.show_tracking(job, &mut preamble);
         }
         let mut pending = Vec::new();
         if !preamble.is_empty() {
@@ -73,9 +75,13 @@ impl Run<'_> {
         }
         let Some(kind) = job.reply else { return Ok(Outcome::default()) };
         let mut tracker = ReplyTracker::new(kind, lease.capabilities, self.client.capabilities);
-        tracker = tracker.with_status(self.session.status()).with_cursor(job.cursor);
+        tracker =
+            tracker.with_status(self.session.status()).with_cursor(job.cursor).with_first_row(job.asks_for_lock());
         if lease.stream.is_compressed() || self.client.stream.is_compressed() {
             tracker = tracker.with_sequence(command.next_sequence);
+        }
+        if command.payload.first() == Some(&code::INIT_DB) {
+            tracker = tracker.with_warnings(self.session.warnings_before());
         }
         if let Request::Prepare(id) = job.request {
             tracker = tracker.with_statement(id);
@@ -99,6 +105,9 @@ impl Run<'_> {
         };
         match relayed {
             Ok(outcome) => {
+                if self.session.retracks(job) {
+                    self.retrack(job, lease, &outcome).await.map_err(|error| Failure::Server(error, 1))?;
+                }
                 if lease.sandboxed && outcome.error.is_none() {
                     // It has a new password, and is as any other from now on.
                     lease.sandboxed = false;
@@ -112,6 +121,17 @@ impl Run<'_> {
             Err(RelayError::Server { error, forwarded }) => Err(Failure::Server(error, forwarded)),
             Err(RelayError::Client(error)) => Err(Failure::Client(error)),
         }
+    }
+
+    /// The connection showed or set what the client is told of its session's state: it tells the proxy everything again.
+    async fn retrack(&mut self, job: &Job, lease: &mut Lease, outcome: &Outcome) -> Result<(), BackendError> {
+        if self.session.chooses_tracking(job) && outcome.error.is_none() {
+            let chosen = lease.query_row(Session::ASKS_TRACKING).await?;
+            self.session.tracking_chosen(job, &chosen);
+        }
+        lease.send_query(&self.session.tracking_set());
+        lease.flush().await?;
+        lease.swallow(ReplyKind::Results).await.map(|_| ())
     }
 
     async fn send(

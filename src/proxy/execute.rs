@@ -393,9 +393,7 @@ impl Run<'_> {
         match asked.await {
             Ok(outcome) => {
                 lease.busy = false;
-                if let Some(status) = outcome.status {
-                    self.session.absorb_status(slot, status);
-                }
+                self.session.absorb_status(slot, &outcome);
                 true
             }
             Err(error) => {

@@ -10,7 +10,7 @@ use super::statements::{ClientStatement, StatementKey};
 use super::{Last, PinCause, Session};
 use crate::sql::{Effects, StatementKind};
 use crate::wire::statement::ClientStatementId;
-use crate::wire::{Outcome, Status};
+use crate::wire::{Outcome, SessionTrack, Status};
 
 /// What the shell must do with the connection that ran a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,8 +77,9 @@ impl Session {
         let explained = self.settings_after(job, outcome);
         match &outcome.error {
             Some(error) => self.failed_effects(job, effects, error.code),
-            None => self.named_effects(job, effects),
+            None => self.named_effects(job, effects, outcome),
         }
+        self.texts_after(job, outcome.error.is_some());
         if outcome.track.state_changed && !explained {
             self.pins.set(PinCause::UnknownState, true);
         }
@@ -92,17 +93,42 @@ impl Session {
             matches!(job.kind(), Some(StatementKind::Begin { .. } | StatementKind::Commit | StatementKind::Rollback));
         self.wrote_in_transaction = open && !anew && (wrote || self.wrote_in_transaction);
         self.remember(job, slot, outcome, effects);
+        self.retracked(job, outcome);
         self.settle(slot);
-        Absorbed { ask_status: asks, wrote, mismatch: mismatch(job, before, outcome, explained, moved) }
+        // What an error had no room to report comes with a later OK of its connection, not always the next (MariaDB 10.11).
+        let late = self.unreported == Some(slot);
+        if outcome.error.is_some() {
+            self.unreported = Some(slot);
+        } else if late && !outcome.track.is_empty() {
+            self.unreported = None;
+        }
+        let differs = mismatch(job, before, outcome, explained, moved);
+        let mismatch = differs.filter(|what| !late || !what.is_report());
+        Absorbed { ask_status: asks, wrote, mismatch }
     }
 
-    /// Takes in the status flags of a COM_PING that the shell sent after an error.
-    pub fn absorb_status(&mut self, slot: Slot, status: Status) {
+    /// Takes in the reply to a COM_PING that the shell sent after an error: the status flags, and what an error has no room
+    /// to report.
+    pub fn absorb_status(&mut self, slot: Slot, outcome: &Outcome) {
+        self.absorb_report(&outcome.track);
+        let Some(status) = outcome.status else { return };
         let kept = !self.status.contains(Status::IN_TRANS) && self.pins.has(PinCause::Transaction);
         let savepoint = !status.contains(Status::AUTOCOMMIT) && kept;
         self.status = status & OF_SESSION;
         self.pins.set(PinCause::Transaction, status.contains(Status::IN_TRANS) || savepoint);
         self.settle(slot);
+    }
+
+    /// A change of state that no statement at hand explains.
+    fn absorb_report(&mut self, track: &SessionTrack) {
+        if track.is_empty() {
+            return;
+        }
+        let told = track.schema.is_some() || !track.variables.is_empty();
+        if !self.settings.absorb(track) || (track.state_changed && !told) {
+            self.pins.set(PinCause::UnknownState, true);
+        }
+        self.reread();
     }
 
     /// Pinned or not, and where.
@@ -156,7 +182,13 @@ impl Session {
 
     fn prepared(&mut self, id: ClientStatementId, job: &Job, outcome: &Outcome, text: &Bytes, keys: [u64; 2]) {
         let (Some(prepared), Some(classified)) = (outcome.prepared, job.classified.clone()) else { return };
-        let key = StatementKey::new(keys, text, &self.settings);
+        let mut key = StatementKey::new(keys, text, &self.settings);
+        // MySQL describes a variable by the type that it has at the PREPARE: another session's may have another.
+        let variables = Effects::READS_USER_VARIABLE | Effects::ASSIGNS_USER_VARIABLE;
+        let alone = !self.is_mariadb() && classified.shape.effects.intersects(variables);
+        if alone {
+            key = key.alone(u64::from(self.id), id);
+        }
         self.statements.insert(
             id,
             ClientStatement {
@@ -169,7 +201,7 @@ impl Session {
                 types: None,
                 cursor: false,
                 long_data: false,
-                alone: false,
+                alone,
                 memory: job.memory,
             },
         );

@@ -1,13 +1,13 @@
 //! What a statement did to its connection that servers do not report, from its text: locks, temporary tables, handlers.
 
-use super::plan::Job;
+use super::plan::{Job, Request};
 use super::{PinCause, Session};
 use crate::sql::{Classified, Detail, Effects, PrimaryCause, StatementKind};
 use crate::wire::{Outcome, Status};
 
 impl Session {
     /// Pins that the statement's text took or released.
-    pub(super) fn named_effects(&mut self, job: &Job, effects: Effects) {
+    pub(super) fn named_effects(&mut self, job: &Job, effects: Effects, outcome: &Outcome) {
         if effects.is_empty() && job.kind() != Some(StatementKind::Ddl) {
             return;
         }
@@ -22,7 +22,9 @@ impl Session {
             pins.set(PinCause::TableLock, false);
         }
         if effects.contains(Effects::GETS_LOCK) {
-            pins.take(PinCause::UserLock, name);
+            if got_lock(job, outcome) != Some(false) {
+                pins.take(PinCause::UserLock, name);
+            }
         } else if effects.contains(Effects::RELEASES_LOCK)
             && let Some(name) = name
         {
@@ -63,6 +65,8 @@ impl Session {
         match job.kind() {
             // Not all that a procedure does to its connection is reported: GET_LOCK(), SELECT .. INTO @x.
             Some(StatementKind::Call) => self.unclean = true,
+            // Nor what a stored function does.
+            Some(_) if effects.contains(Effects::CALLS_UNKNOWN) => self.unclean = true,
             // Nor what a statement does that nobody could read: SET ROLE, BEGIN NOT ATOMIC, EXECUTE of a text.
             Some(StatementKind::Opaque | StatementKind::Prepare)
                 if opaque && classified.shape.cause != Some(PrimaryCause::Unreadable) =>
@@ -81,6 +85,7 @@ impl Session {
         if !several && matches!(code, 1044 | 1046 | 1049 | 1052 | 1054 | 1064 | 1142 | 1146 | 1305 | 1582) {
             return;
         }
+        self.unclean |= effects.contains(Effects::CALLS_UNKNOWN);
         let name = taken(classified).filter(|_| !several);
         let pins = &mut self.pins;
         if effects.contains(Effects::GETS_LOCK) {
@@ -93,6 +98,7 @@ impl Session {
         if !several {
             return;
         }
+        self.unclean |= job.kind() == Some(StatementKind::Call);
         for (effect, cause) in [
             (Effects::CREATES_TEMPORARY, PinCause::TemporaryTable),
             (Effects::OPENS_HANDLER, PinCause::Handler),
@@ -159,7 +165,9 @@ impl Session {
         match kind {
             StatementKind::Write => outcome.affected_rows > 0 || outcome.error.is_some(),
             StatementKind::Ddl | StatementKind::Call => true,
-            StatementKind::Multi | StatementKind::Prepare | StatementKind::Opaque | StatementKind::Xa => {
+            // PREPARE and DEALLOCATE run nothing.
+            StatementKind::Prepare => job.effects().contains(Effects::OPAQUE),
+            StatementKind::Multi | StatementKind::Opaque | StatementKind::Xa => {
                 job.classified.as_ref().is_some_and(|classified| classified.shape.cause.is_some())
             }
             StatementKind::Do | StatementKind::Select => {
@@ -181,6 +189,26 @@ impl Session {
             | StatementKind::Handler => false,
         }
     }
+}
+
+/// Whether a GET_LOCK got its lock, where the statement asks for nothing else. None: nobody can tell.
+fn got_lock(job: &Job, outcome: &Outcome) -> Option<bool> {
+    let row = outcome.first_row.as_deref().filter(|_| outcome.rows == 1 && outcome.result_sets == 1)?;
+    match (job.request, row) {
+        // Binary: a byte of 0, a bit of the bitmap for NULL, the number.
+        (Request::Execute(_), [0, nulls, value @ ..]) => {
+            Some(*nulls & 0b100 == 0 && value.iter().any(|byte| *byte != 0))
+        }
+        (Request::Execute(_), _) => None,
+        (_, [0xFB]) => Some(false),
+        (_, [1, digit]) => Some(*digit != b'0'),
+        _ => None,
+    }
+}
+
+/// The name of what the job's statement takes or releases, when it is known.
+pub(super) fn taken_by(job: &Job) -> Option<&[u8]> {
+    taken(job.classified.as_ref()?)
 }
 
 /// The name of what a statement takes or releases, when it is known.

@@ -18,6 +18,8 @@ mod previous;
 mod queries;
 mod settings;
 mod statements;
+mod texts;
+mod tracking;
 mod variables;
 
 use std::sync::Arc;
@@ -29,12 +31,14 @@ pub use mismatch::Mismatch;
 pub use pins::{PinCause, Pins};
 pub use plan::{Answer, Job, Plan, Replay, Request, Slot};
 pub use queries::KILL_VALUE_END;
-pub use settings::{ALIASES, Base, ConnectionState, Preamble, Settings, literal, tracking};
+pub use settings::{ALIASES, Base, ConnectionState, Preamble, Reset, Settings, literal, tracking};
 pub use statements::{ClientStatement, MAX_STATEMENTS, StatementKey, Statements};
 
 use self::found::Found;
 use self::malformed::ServerVersion;
 use self::previous::Last;
+use self::texts::TextStatements;
+use self::tracking::Chosen;
 use crate::routing::{SessionView, Surroundings};
 use crate::sql::{Classifier, SqlContext};
 use crate::wire::{Capabilities, Status, TrackFilter};
@@ -72,6 +76,8 @@ pub struct Session {
     pinned: Option<Slot>,
     statements: Statements,
     filter: TrackFilter,
+    /// What the client set of `session_track_*`.
+    chosen: Chosen,
     last: Last,
     found: Found,
     last_write: Option<Instant>,
@@ -87,6 +93,10 @@ pub struct Session {
     diagnosed: Vec<Box<str>>,
     /// The primary's connection may hold what nobody told of.
     unclean: bool,
+    /// The last reply of this connection was an error, which has no room for a change of state: it comes with the next one.
+    unreported: Option<Slot>,
+    /// What is prepared by the text protocol's PREPARE.
+    texts: TextStatements,
     holds_sequence: bool,
     /// Warnings and errors of the last statement.
     conditions: u16,
@@ -125,6 +135,7 @@ impl Session {
             pinned: None,
             statements: Statements::default(),
             filter: TrackFilter::default(),
+            chosen: Chosen::default(),
             last: Last::default(),
             found: Found::default(),
             last_write: None,
@@ -135,6 +146,8 @@ impl Session {
             left_replica: false,
             diagnosed: Vec::new(),
             unclean: false,
+            unreported: None,
+            texts: TextStatements::default(),
             holds_sequence: false,
             conditions: 0,
             scratch: Vec::new(),
@@ -260,6 +273,12 @@ impl Session {
             last_write: self.last_write,
             last_global_write: around.last_global_write,
         }
+    }
+
+    /// The warnings that a server's OK to COM_INIT_DB counts, where they are those of the statement before: on MySQL (9.7).
+    #[must_use]
+    pub fn warnings_before(&self) -> Option<u16> {
+        (!self.is_mariadb()).then_some(self.conditions)
     }
 
     /// What a command that is no statement says of warnings: nothing on MariaDB (10.11), those of the last statement on

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::memory::MemoryKey;
 use crate::routing::{Route, Target};
-use crate::sql::{Classified, Effects, KillTarget, PrimaryCause, StatementKind};
+use crate::sql::{Classified, Effects, KillTarget, StatementKind};
 use crate::wire::statement::ClientStatementId;
 use crate::wire::{ErrPacket, ReplyKind};
 
@@ -109,6 +109,8 @@ pub struct Job {
     pub processes: Option<bool>,
     /// By what its reply is remembered; None: it is not.
     pub memory: Option<MemoryKey>,
+    /// The name and the statement of a text protocol's PREPARE.
+    pub prepares: Option<Box<(Box<[u8]>, Classified)>>,
     /// It must run on the connection held in this slot, which ran the statement that it asks about.
     pub held: Option<Slot>,
 }
@@ -131,6 +133,7 @@ impl Job {
             text: None,
             processes: None,
             memory: None,
+            prepares: None,
             held: None,
         }
     }
@@ -165,12 +168,28 @@ impl Job {
             })
     }
 
+    /// Whether it is a GET_LOCK of one literal name, and nothing else: its one value tells whether the lock was got.
+    #[must_use]
+    pub fn asks_for_lock(&self) -> bool {
+        let alone = |classified: &Classified| {
+            let text = classified.shape.normalised.to_ascii_lowercase();
+            let rest = text.strip_prefix("select get_lock(").and_then(|rest| rest.split_once(')'));
+            rest.is_some_and(|(arguments, alias)| {
+                let alias = alias.trim().trim_start_matches("as ").trim();
+                !arguments.contains('(')
+                    && alias.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_`".contains(&byte))
+            })
+        };
+        self.effects().contains(Effects::GETS_LOCK)
+            && !matches!(self.request, Request::Prepare(_))
+            && self.kind() == Some(StatementKind::Select)
+            && self.classified.as_ref().is_some_and(alone)
+    }
+
     /// Whether LAST_INSERT_ID() may be read or set by what it calls.
     #[must_use]
     pub fn may_touch_insert_id(&self) -> bool {
-        let unknown = Some(PrimaryCause::UnknownFunction);
-        let calls = self.classified.as_ref().is_some_and(|classified| classified.shape.cause == unknown);
-        calls || self.effects().intersects(Effects::SETS_LAST_INSERT_ID | Effects::OPAQUE)
+        self.effects().intersects(Effects::CALLS_UNKNOWN | Effects::SETS_LAST_INSERT_ID | Effects::OPAQUE)
     }
 
     /// The slot that it runs in; `pinned` is where the session is pinned.

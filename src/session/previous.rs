@@ -3,9 +3,10 @@
 
 use super::found::Found;
 use super::plan::{Job, Replay, Request, Slot};
+use super::texts::TextStatements;
 use super::{Pins, Session};
 use crate::routing::Target;
-use crate::sql::{Classified, Detail, Effects, PrimaryCause, StatementKind};
+use crate::sql::{Classified, Detail, Effects, StatementKind};
 use crate::wire::{Outcome, Status};
 
 /// What the last statement left to be asked about: its warnings, its count of rows.
@@ -37,7 +38,7 @@ impl Session {
         let effects = classified.shape.effects;
         let mut about = About::default();
         // Procedures may ask too. A connection that others used holds a number of theirs.
-        let calls = classified.shape.cause == Some(PrimaryCause::UnknownFunction);
+        let calls = effects.contains(Effects::CALLS_UNKNOWN);
         if (calls || effects.intersects(Effects::ASKS_LAST_INSERT_ID | Effects::OPAQUE)) && !self.holds_insert_id {
             if self.lost_insert_id && effects.contains(Effects::ASKS_LAST_INSERT_ID) {
                 return None;
@@ -185,6 +186,7 @@ impl Session {
         if self.pinned == Some(slot) {
             self.pins = Pins::default();
             self.pinned = None;
+            self.texts = TextStatements::default();
             self.status = self.status.without(Status::IN_TRANS).without(Status::IN_TRANS_READONLY);
         }
         if slot == Slot::Primary {

@@ -38,10 +38,13 @@ impl Session {
         let head = raw.payload.get(..raw.payload.len().saturating_sub(text.len())).unwrap_or_default();
         let own = self.with_own_id(head, text, &classified);
         let memory = self.memory_key(&classified, Request::Forward, &raw.payload, environment);
+        let prepares = self.prepares(text, &classified, environment);
+        let classified = self.executes(text, &classified).unwrap_or(classified);
         let mut plan = self.plan_statement(classified, Request::Forward, ReplyKind::Results, environment);
         if let Plan::Run(job) = &mut plan {
             job.text = own;
             job.memory = memory;
+            job.prepares = prepares;
         }
         plan
     }
@@ -193,6 +196,7 @@ impl Session {
             text: None,
             processes,
             memory: None,
+            prepares: None,
             held: about.held,
             replication: false,
             own_attributes,

@@ -47,6 +47,9 @@ const PREPARED_UNDER: [&str; 6] = [
     "collation_connection",
 ];
 
+/// Among the settings, it is the list of what connections report where the client wants to be told of more than the proxy.
+pub(super) const SYSTEM_VARIABLES: &str = "session_track_system_variables";
+
 /// What SET NAMES sets.
 const CHARSETS: [&str; 4] =
     ["character_set_client", "character_set_connection", "character_set_results", "collation_connection"];
@@ -58,6 +61,9 @@ const NAMES: &str = "names";
 impl Settings {
     /// What is set after a client's COM_RESET_CONNECTION.
     pub(super) fn after_reset(&mut self, base: &Base) {
+        for Reset { name, reset, .. } in &*base.resets {
+            self.variables.insert((*name).into(), reset.clone());
+        }
         let names = ["character_set_client", "character_set_results", "collation_connection"];
         for (name, value) in names.into_iter().zip(base.reset.iter().flatten()) {
             self.variables.insert(name.into(), charset_literal(value).into());
@@ -103,6 +109,18 @@ fn unquoted(literal: &str) -> &str {
     literal.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')).unwrap_or(literal)
 }
 
+/// A variable that a login sets by the client's capabilities (CLIENT_IGNORE_SPACE, CLIENT_INTERACTIVE), and that
+/// COM_RESET_CONNECTION sets to the server's own value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reset {
+    /// Its name.
+    pub name: &'static str,
+    /// What a login sets, as an SQL literal.
+    pub login: Box<str>,
+    /// What a reset leaves, as an SQL literal.
+    pub reset: Box<str>,
+}
+
 /// What a fresh connection has, before any SET: the server's defaults and what the login carried.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Base {
@@ -117,6 +135,8 @@ pub struct Base {
     /// What COM_RESET_CONNECTION leaves of the character sets, when that is not the login's: MySQL takes the server's own.
     /// `character_set_client`, `character_set_results`, `collation_connection`.
     pub reset: Option<[Box<str>; 3]>,
+    /// What a login sets and COM_RESET_CONNECTION takes back.
+    pub resets: Box<[Reset]>,
     /// `@@sql_mode`.
     pub sql_mode: Box<str>,
     /// `@@autocommit`.
@@ -176,6 +196,12 @@ pub const fn tracking(mariadb: bool) -> &'static str {
     if mariadb { TRACKING_MARIADB } else { TRACKING_MYSQL }
 }
 
+/// The variables whose changes those report, as a list with commas.
+pub(super) fn tracked_variables(mariadb: bool) -> &'static str {
+    let list = tracking(mariadb).split_once("session_track_system_variables='").map(|(_, rest)| rest);
+    list.and_then(|rest| rest.split_once('\'')).map_or("", |(list, _)| list)
+}
+
 /// What a connection's session state is known to be.
 #[derive(Debug, Clone)]
 pub struct ConnectionState {
@@ -221,6 +247,13 @@ impl Preamble {
             preamble.reset = true;
             preamble.set.push_str(tracking(held.base.mariadb));
         }
+        if preamble.reset {
+            for Reset { name, login, .. } in
+                held.base.resets.iter().filter(|one| !wanted.variables.contains_key(one.name))
+            {
+                preamble.assign(name, login);
+            }
+        }
         if have.multi_statements != wanted.multi_statements {
             preamble.multi_statements = Some(wanted.multi_statements);
         }
@@ -234,7 +267,9 @@ impl Preamble {
         }
         if have.variables != wanted.variables {
             for name in have.variables.keys().filter(|name| !wanted.variables.contains_key(*name)) {
-                if !is_charset(name) {
+                if &**name == SYSTEM_VARIABLES {
+                    preamble.assign(name, &format!("'{}'", tracked_variables(held.base.mariadb)));
+                } else if !is_charset(name) {
                     preamble.assign(name, "DEFAULT");
                 }
             }
@@ -435,7 +470,7 @@ impl Settings {
         }
         for (name, value) in &track.variables {
             // Ours, or a counter of MySQL's that every statement moves.
-            if name.starts_with("session_track_") || &**name == "statement_id" {
+            if super::tracking::is_hidden(name) || &**name == "statement_id" {
                 continue;
             }
             if &**name == "character_set_connection" {
@@ -453,6 +488,7 @@ mod tests {
 
     fn base() -> Arc<Base> {
         Arc::new(Base {
+            resets: Box::default(),
             character_set_client: "utf8mb4".into(),
             character_set_results: "utf8mb4".into(),
             collation_connection: "utf8mb4_general_ci".into(),

@@ -85,6 +85,7 @@ struct Talk {
 
 fn base() -> Arc<Base> {
     Arc::new(Base {
+        resets: Box::default(),
         character_set_client: "utf8mb4".into(),
         character_set_results: "utf8mb4".into(),
         collation_connection: "utf8mb4_general_ci".into(),
@@ -180,7 +181,7 @@ fn the_servers_flags_are_believed_over_the_text() {
     let outcome = Outcome { error: Some(ErrPacket::new(1213, b"40001", "Deadlock found")), ..Outcome::default() };
     let absorbed = talk.session.absorb(&job, Slot::Primary, &outcome, &Bytes::new(), [1, 2], talk.world.now);
     assert!(absorbed.ask_status);
-    talk.session.absorb_status(Slot::Primary, Status::AUTOCOMMIT);
+    talk.session.absorb_status(Slot::Primary, &Outcome { status: Some(Status::AUTOCOMMIT), ..Outcome::default() });
     assert!(talk.session.pins().is_empty());
 }
 

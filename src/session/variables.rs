@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::plan::Job;
+use super::tracking::{choose, is_hidden};
 use super::{PinCause, Session};
 use crate::sql::{Assignment, Detail, Effects, PrimaryCause, Scope, StatementKind, Value};
-use crate::wire::{Outcome, TrackFilter};
+use crate::wire::Outcome;
 
 /// Variables that belong to one connection and must not reach another session, nor be replayed on another server.
 const UNSHARED: [&str; 20] = [
@@ -89,6 +90,9 @@ impl Session {
         let mut explained = true;
         let reported = |name: &str| outcome.track.variables.iter().any(|(reported, _)| &**reported == name);
         for Assignment { scope, name, value } in assignments {
+            if *scope == Scope::Session {
+                choose(&mut self.filter, name, value);
+            }
             match (scope, value) {
                 (Scope::Global, _) => {}
                 (Scope::NextTransaction, _) => self.pins.set(PinCause::NextTransaction, true),
@@ -112,7 +116,7 @@ impl Session {
                     }
                     Arc::make_mut(&mut self.settings).variables.remove(name);
                 }
-                (Scope::Session, value) if name.starts_with("session_track_") => self.retrack(name, value),
+                (Scope::Session, _) if is_hidden(name) => {}
                 (Scope::Session, value) => match &**name {
                     "names" | "character set" => {
                         let seen = reported("character_set_client");
@@ -144,46 +148,5 @@ impl Session {
             }
         }
         explained
-    }
-
-    /// The client chooses what it is told; the connection goes on telling the proxy everything.
-    fn retrack(&mut self, name: &str, value: &Value) {
-        // The statement changed it on the connection too, which is therefore unfit for others.
-        self.pins.set(PinCause::SessionVariable, true);
-        choose(&mut self.filter, name, value);
-    }
-
-    /// Which session state changes the client gets to see in the reply to `job`: a statement that chooses what the client
-    /// is told is reported by its own choice already. None: as before.
-    #[must_use]
-    pub fn filter_for(&self, job: &Job) -> Option<TrackFilter> {
-        let Detail::Set(Some(assignments)) = &job.classified.as_ref()?.detail else { return None };
-        let chooses = |assignment: &&Assignment| {
-            assignment.scope == Scope::Session && assignment.name.starts_with("session_track_")
-        };
-        let mut filter = None;
-        for Assignment { name, value, .. } in assignments.iter().filter(chooses) {
-            choose(filter.get_or_insert_with(|| self.filter.clone()), name, value);
-        }
-        filter
-    }
-}
-
-/// What a SET of a `session_track_` variable chooses.
-fn choose(filter: &mut TrackFilter, name: &str, value: &Value) {
-    let text = match value {
-        Value::Literal(literal) => literal.trim_matches('\'').to_ascii_lowercase(),
-        Value::Default | Value::Expression => return,
-    };
-    let on = matches!(&*text, "1" | "on" | "true");
-    match name {
-        "session_track_schema" => filter.schema = on,
-        "session_track_state_change" => filter.state_change = on,
-        "session_track_system_variables" => {
-            filter.variables = text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(Into::into).collect();
-        }
-        "session_track_transaction_info" => filter.transaction = !matches!(&*text, "off" | "0"),
-        "session_track_gtids" => filter.gtids = !matches!(&*text, "off" | "0"),
-        _ => {}
     }
 }

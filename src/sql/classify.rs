@@ -216,6 +216,9 @@ impl Classifier {
             }
         };
         verdict.tables = opinion.tables;
+        if matches!(opinion.cause, Some((PrimaryCause::UnknownFunction, _))) {
+            verdict.effects |= Effects::CALLS_UNKNOWN;
+        }
         verdict.cause = verdict.cause.take().or(opinion.cause);
     }
 
@@ -230,6 +233,10 @@ impl Classifier {
         let scan = Scan::new(&self.declared);
         let findings = if verdict.kind == StatementKind::Set { scan.in_set() } else { scan }.run(part.clone());
         verdict.effects |= findings.effects;
+        // Elsewhere a name before a parenthesis may be a table with its columns.
+        if !matches!(verdict.kind, StatementKind::Do | StatementKind::Set | StatementKind::Call) {
+            verdict.effects = verdict.effects.without(Effects::CALLS_UNKNOWN);
+        }
         let reads_variable = findings.effects.contains(Effects::READS_USER_VARIABLE);
         let first = head.first();
         if reads_variable && first.is_some_and(|first| first.is_any(&["CALL", "LOAD", "EXECUTE"])) {

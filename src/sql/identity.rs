@@ -12,6 +12,9 @@ use super::{Effects, SqlContext};
 /// Longer names of columns are not written as aliases, in bytes: servers cut them.
 const LONGEST_NAME: usize = 250;
 
+/// In longer statements locks' owners are not looked for, in tokens.
+const LONGEST_SEARCHED: usize = 4096;
+
 /// Words between SELECT and its first column.
 const MODIFIERS: &[&str] = &[
     "ALL",
@@ -69,13 +72,71 @@ pub(crate) fn with_connection_id(
     if !fits || compared || !shape.effects.contains(Effects::ASKS_CONNECTION_ID) {
         return None;
     }
-    let mut pass = Pass { sql, id, mariadb, set: shape.kind == StatementKind::Set, ..Pass::default() };
+    let mut pass = Pass {
+        sql,
+        id,
+        mariadb,
+        set: shape.kind == StatementKind::Set,
+        owners: compared_with_owners(sql, context),
+        ..Pass::default()
+    };
     let mut lexer = Lexer::new(sql, context.mode);
     while let Some(token) = lexer.next() {
         let end = sql.len().saturating_sub(lexer.left());
         pass.push(token, end)?;
     }
     pass.finish()
+}
+
+/// Where CONNECTION_ID() is compared with IS_USED_LOCK(), which is the server's own id of whoever holds the lock: there it must
+/// be the server's too, and only the comparison's outcome is seen. Starts of the names, in bytes.
+fn compared_with_owners(sql: &[u8], context: SqlContext) -> Vec<usize> {
+    let mut lexer = Lexer::new(sql, context.mode);
+    let mut tokens: Vec<Placed<'_>> = Vec::new();
+    let mut asks = false;
+    while let Some(token) = lexer.next() {
+        asks |= token.is("IS_USED_LOCK");
+        if !matches!(token.kind, Kind::Comment | Kind::OptimizerHint) && tokens.len() < LONGEST_SEARCHED {
+            tokens.push(Placed { token, end: sql.len().saturating_sub(lexer.left()) });
+        }
+    }
+    if !asks {
+        return Vec::new();
+    }
+    let compares = |at: usize| {
+        let is = |operator: &&[u8]| tokens.get(at).is_some_and(|placed| placed.token.is_operator(operator));
+        [&b"="[..], b"<=>", b"<>", b"!="].iter().any(is)
+    };
+    let names = |at: usize, name: &str| tokens.get(at).is_some_and(|placed| placed.token.is(name));
+    let opens = |at: usize| tokens.get(at).is_some_and(|placed| placed.token.is_operator(b"("));
+    let closes = |at: usize| tokens.get(at).is_some_and(|placed| placed.token.is_operator(b")"));
+    // The name before the parenthesis that is closed here.
+    let called = |close: usize| {
+        let mut depth = 0_usize;
+        for at in (0..=close).rev() {
+            depth = depth.saturating_add(usize::from(closes(at)));
+            if opens(at) {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return at.checked_sub(1);
+                }
+            }
+        }
+        None
+    };
+    let mut found = Vec::new();
+    for (at, placed) in tokens.iter().enumerate() {
+        if !placed.token.is("CONNECTION_ID") || !opens(at.saturating_add(1)) || !closes(at.saturating_add(2)) {
+            continue;
+        }
+        let before = at.checked_sub(2).filter(|close| compares(close.saturating_add(1)) && closes(*close));
+        let owner_before = before.and_then(called).is_some_and(|name| names(name, "IS_USED_LOCK"));
+        let owner_behind = compares(at.saturating_add(3)) && names(at.saturating_add(4), "IS_USED_LOCK");
+        if owner_before || owner_behind {
+            found.push(placed.start());
+        }
+    }
+    found
 }
 
 /// A token and where it ends.
@@ -125,6 +186,8 @@ struct Pass<'a> {
     outer: Vec<Frame<'a>>,
     frame: Frame<'a>,
     first: bool,
+    /// Where the server's own id must stay.
+    owners: Vec<usize>,
     /// From, to, and what takes its place; in order.
     edits: Vec<(usize, usize, Vec<u8>)>,
 }
@@ -162,6 +225,7 @@ impl<'a> Pass<'a> {
             if let [Some(open), Some(name)] = self.last
                 && open.token.is_operator(b"(")
                 && name.token.is("CONNECTION_ID")
+                && !self.owners.contains(&name.start())
             {
                 self.replace(name.start(), end, self.function());
             }
@@ -409,8 +473,17 @@ mod tests {
     }
 
     #[test]
+    fn the_owner_of_a_lock_is_compared_with_the_servers_id() {
+        let mixed = with("SELECT IS_USED_LOCK('a') = CONNECTION_ID(), CONNECTION_ID() AS me").unwrap();
+        assert_eq!(mixed, "SELECT IS_USED_LOCK('a') = CONNECTION_ID(), CAST(7 AS UNSIGNED) AS me");
+    }
+
+    #[test]
     fn what_cannot_be_told_is_left() {
         for sql in [
+            "SELECT IS_USED_LOCK('a') = CONNECTION_ID()",
+            "SELECT 1 FROM t WHERE IS_USED_LOCK(CONCAT('a', (b))) <=> /* me */ CONNECTION_ID()",
+            "DO CONNECTION_ID ( ) != IS_USED_LOCK('a')",
             "SELECT 'CONNECTION_ID()'",
             "CREATE TABLE t (a INT DEFAULT (CONNECTION_ID()))",
             "CREATE VIEW v AS SELECT CONNECTION_ID()",

@@ -177,6 +177,9 @@ fn show(words: &Words<'_, '_>) -> Head {
     {
         return show_never(PrimaryCause::SessionFunction, Effects::ASKS_DIAGNOSTICS);
     }
+    if words.is(words.skip(1, &["SESSION", "LOCAL"]), "VARIABLES") {
+        return show_never(PrimaryCause::ServerState, Effects::ASKS_TRACKING);
+    }
     if words.is(at, "PROCESSLIST") && words.ends(at.saturating_add(1)) {
         let whole = if words.is(1, "FULL") { Effects::LISTS_WHOLE } else { Effects::NONE };
         return show_never(PrimaryCause::ServerState, Effects::LISTS_PROCESSES | whole);

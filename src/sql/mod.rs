@@ -34,7 +34,7 @@ mod tree;
 pub use charset::{charset_class, charset_class_of_collation_id};
 pub use classify::{Classifier, SqlContext};
 pub(crate) use identity::with_connection_id;
-pub(crate) use named::user_variables;
+pub(crate) use named::{executed_name, prepared_text, user_variables};
 pub use scan::is_server_schema;
 pub use shape::{
     Assignment, Charset, Classified, Detail, Effects, Fingerprint, Hint, KillTarget, KillWhom, PrimaryCause, Scope,

@@ -7,6 +7,9 @@ use super::lexer::{Kind, Token, Tokens};
 use super::scan::unquote;
 use super::shape::Effects;
 
+/// Longer statements are not looked at, in tokens.
+const LONGEST: usize = 1024;
+
 /// The name, lower case.
 pub(super) fn name(tokens: &[Token<'_>], effects: Effects) -> Option<Vec<u8>> {
     if effects.contains(Effects::OPAQUE) {
@@ -33,6 +36,44 @@ pub(crate) fn user_variables(sql: &[u8], context: SqlContext) -> Vec<Box<str>> {
     names.sort_unstable();
     names.dedup();
     names
+}
+
+/// The name, lower case, and the text of `PREPARE name FROM 'text'`. None: the text is no plain literal.
+pub(crate) fn prepared_text(sql: &[u8], context: SqlContext) -> Option<(Vec<u8>, Vec<u8>)> {
+    match statement(sql, context).as_slice() {
+        [prepare, name, from, text]
+            if prepare.is("PREPARE")
+                && name.is_name()
+                && from.is("FROM")
+                && text.kind == Kind::Text
+                && text.text.starts_with(b"'")
+                && !text.text.contains(&b'\\') =>
+        {
+            Some((unquote(name.text).to_ascii_lowercase(), unquote(text.text)))
+        }
+        _ => None,
+    }
+}
+
+/// The name, lower case, of `EXECUTE name [USING ...]`.
+pub(crate) fn executed_name(sql: &[u8], context: SqlContext) -> Option<Vec<u8>> {
+    match statement(sql, context).as_slice() {
+        [execute, name, rest @ ..]
+            if execute.is("EXECUTE") && name.is_name() && rest.first().is_none_or(|first| first.is("USING")) =>
+        {
+            Some(unquote(name.text).to_ascii_lowercase())
+        }
+        _ => None,
+    }
+}
+
+/// The tokens of a short statement, without the semicolon at its end.
+fn statement(sql: &[u8], context: SqlContext) -> Vec<Token<'_>> {
+    let mut tokens: Vec<_> = Tokens::new(sql, context.mode, true).take(LONGEST).collect();
+    if tokens.last().is_some_and(|token| token.is_operator(b";")) {
+        tokens.pop();
+    }
+    tokens
 }
 
 /// `HANDLER [schema.]table OPEN [[AS] alias]`, `HANDLER name CLOSE`.

@@ -23,6 +23,9 @@ pub(super) struct Findings {
 
 impl Findings {
     pub(super) fn blame(&mut self, cause: PrimaryCause, culprit: &[u8]) {
+        if cause == PrimaryCause::UnknownFunction {
+            self.effects |= Effects::CALLS_UNKNOWN;
+        }
         if self.cause.is_none() {
             self.cause = Some((cause, text(culprit)));
         }
@@ -301,6 +304,10 @@ impl<'d, 'a> Scan<'d, 'a> {
         if is_of_attributes(strip(token)) {
             self.findings.effects |= Effects::ASKS_ATTRIBUTES | Effects::NAMES_SERVER_IDS;
         }
+        if [&b"session_variables"[..], b"system_variables"].iter().any(|table| strip(token).eq_ignore_ascii_case(table))
+        {
+            self.findings.effects |= Effects::ASKS_TRACKING;
+        }
         let [Some(dot), Some(schema), ..] = self.last else { return };
         if !dot.is_operator(b".") || !schema.is_name() {
             return;
@@ -341,6 +348,7 @@ impl<'d, 'a> Scan<'d, 'a> {
                 (PrimaryCause::SystemVariable, Effects::ASKS_DIAGNOSTICS | Effects::ASKS_LAST_INSERT_ID)
             }
             "pseudo_thread_id" => (PrimaryCause::SystemVariable, Effects::ASKS_CONNECTION_ID),
+            name if name.starts_with("session_track_") => (PrimaryCause::SystemVariable, Effects::ASKS_TRACKING),
             _ => (PrimaryCause::SystemVariable, Effects::NONE),
         };
         self.findings.effects |= effects;

@@ -192,6 +192,9 @@ impl Effects {
     /// Reads tables in which servers show connections by their own ids (`performance_schema`, `sys`, the process list).
     pub const NAMES_SERVER_IDS: Self = Self(1 << 29);
 
+    /// Calls a function that is not known: a stored one may do much that no server reports.
+    pub const CALLS_UNKNOWN: Self = Self(1 << 30);
+
     /// Takes or releases something by name.
     pub const NAMED: Self = Self::GETS_LOCK
         .union(Self::RELEASES_LOCK)
@@ -200,10 +203,19 @@ impl Effects {
         .union(Self::PREPARES)
         .union(Self::DEALLOCATES);
 
+    /// Shows what pointsman sets on servers' connections (`session_track_*`): a variable, SHOW VARIABLES, a table of variables.
+    pub const ASKS_TRACKING: Self = Self(1 << 31);
+
     /// These flags and `other`'s.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// These flags without `other`'s.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     /// Whether all of `other`'s flags are set.

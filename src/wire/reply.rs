@@ -27,6 +27,9 @@ use super::{Capabilities, ProtocolError, Status};
 /// The longest OK or ERR packet that is read, in bytes: session state with every variable of a server is some 40 KiB.
 const MAX_HEAD: usize = 1 << 20;
 
+/// The longest row that is kept, in bytes.
+const LONGEST_KEPT: usize = 64;
+
 /// What kind of reply a command has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplyKind {
@@ -100,6 +103,8 @@ pub struct Outcome {
     pub prepared: Option<PrepareOk>,
     /// Of the names of the first result's columns, where it was asked for; 0: not known.
     pub digest: u64,
+    /// The first row, where it was asked for ([`ReplyTracker::with_first_row`]) and is short.
+    pub first_row: Option<Box<[u8]>>,
 }
 
 /// Walks one reply.
@@ -141,9 +146,13 @@ pub struct ReplyTracker {
     out_parameters: bool,
     /// The sequence id that the next packet from the server should have, where the one that it has tells nothing.
     natural: Option<u8>,
+    /// The warnings that its OK counts for the client, where the server counts those of another statement.
+    warnings: Option<u16>,
+    /// The first row is kept.
+    keeps_row: bool,
     /// The sequence id from which the client's file is numbered, as the server counts.
     file: u8,
-    /// Rows do not pass as they are: `rows`, `shift` or `natural`.
+    /// Rows do not pass as they are: `rows`, `shift` or `natural`; or one is kept.
     edits: bool,
     /// The names of the first result's columns are to be digested.
     digests: bool,
@@ -177,6 +186,8 @@ impl ReplyTracker {
             cursor: false,
             out_parameters: false,
             natural: None,
+            warnings: None,
+            keeps_row: false,
             file: 0,
             edits: false,
             digests: false,
@@ -211,6 +222,22 @@ impl ReplyTracker {
     #[must_use]
     pub fn with_cursor(mut self, cursor: bool) -> Self {
         self.cursor = cursor;
+        self
+    }
+
+    /// Puts this count of warnings in the place of the server's: MySQL (9.7) counts those of the statement before in its OK to
+    /// COM_INIT_DB, and its connection may have run another's.
+    #[must_use]
+    pub fn with_warnings(mut self, warnings: Option<u16>) -> Self {
+        self.warnings = warnings;
+        self
+    }
+
+    /// Keeps the first row for [`Outcome::first_row`], if it is no longer than 64 bytes.
+    #[must_use]
+    pub fn with_first_row(mut self, keeps: bool) -> Self {
+        self.keeps_row = keeps;
+        self.edits |= keeps;
         self
     }
 
@@ -302,6 +329,10 @@ impl ReplyTracker {
             // The hot path: a row.
             if self.state == State::Rows && !self.ends_rows(head.first, header.payload_len) {
                 if self.edits {
+                    if self.keeps_row && header.payload_len <= LONGEST_KEPT {
+                        let Some(row) = inbox.payload(header) else { return Ok(Progress::More) };
+                        self.outcome.first_row.get_or_insert_with(|| row.into());
+                    }
                     if self.rows.is_none() {
                         inbox.set_sequence(self.sequence(header));
                     } else if inbox.payload(header).is_none() {
@@ -410,7 +441,7 @@ impl ReplyTracker {
 
     fn shift_by(&mut self, packets: u8) {
         self.shift = self.shift.wrapping_add(packets);
-        self.edits = self.shift != 0 || self.rows.is_some() || self.natural.is_some();
+        self.edits = self.shift != 0 || self.rows.is_some() || self.natural.is_some() || self.keeps_row;
     }
 
     /// Leaves out the next packet, which is here whole.
@@ -565,7 +596,8 @@ impl ReplyTracker {
         first: u8,
         filter: &TrackFilter,
     ) -> Result<(), ProtocolError> {
-        let ok = OkPacket::parse(inbox.payload(header).unwrap_or_default(), self.session_track)?;
+        let mut ok = OkPacket::parse(inbox.payload(header).unwrap_or_default(), self.session_track)?;
+        ok.warnings = self.warnings.unwrap_or(ok.warnings);
         self.outcome.affected_rows = ok.affected_rows;
         if ok.last_insert_id != 0 {
             self.outcome.last_insert_id = ok.last_insert_id;
@@ -579,7 +611,9 @@ impl ReplyTracker {
             let mut packet = BytesMut::with_capacity(16);
             put_classic_eof(&mut packet, self.sequence(header), status, warnings);
             inbox.replace(header, &packet);
-        } else if self.session_track && changed && !(self.client_session_track && ok.state.is_empty()) {
+        } else if self.warnings.is_some()
+            || (self.session_track && changed && !(self.client_session_track && ok.state.is_empty()))
+        {
             let mut packet = BytesMut::new();
             ok.encode(&mut packet, self.sequence(header), first, self.client_session_track.then_some(filter))?;
             inbox.replace(header, &packet);

@@ -75,6 +75,16 @@ impl SessionTrack {
     }
 }
 
+/// The state info of an OK packet that reports this schema.
+#[must_use]
+pub fn schema_change(schema: &[u8]) -> BytesMut {
+    let (mut data, mut out) = (BytesMut::new(), BytesMut::new());
+    put_lenenc_bytes(&mut data, schema);
+    out.put_u8(SCHEMA);
+    put_lenenc_bytes(&mut out, &data);
+    out
+}
+
 /// Which session state changes a client gets to see: those that it would get from the server directly, not those that
 /// the proxy asked for besides.
 #[derive(Debug, Clone, PartialEq, Eq)]

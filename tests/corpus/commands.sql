@@ -186,7 +186,7 @@ SELECT 1
 !prepare l USE app2
 !execute l
 SELECT DATABASE()
-[gap=warnings-of-init-db@mysql] !init_db app
+!init_db app
 !prepare m BEGIN
 !execute m
 !ping
@@ -276,10 +276,10 @@ COMMIT
 !execute g
 !prepare h SELECT DATABASE()
 !execute h
-[gap=warnings-of-init-db@mysql] !init_db app2
+!init_db app2
 !execute h
 !execute a
-[gap=warnings-of-init-db@mysql] !init_db app
+!init_db app
 !execute a
 !prepare i SELECT @@sql_mode, 'a' || 'b'
 SET sql_mode = 'PIPES_AS_CONCAT'
@@ -296,16 +296,16 @@ SET NAMES utf8mb4
 !execute k
 
 == change user
-[gap=state-after-change-user] !change_user other app
+!change_user other app
 SELECT USER(), DATABASE()
 SET @a = 1
 !change_user app
 SELECT USER(), DATABASE(), @a
 SELECT * FROM people
-[gap=state-after-change-user] !change_user app app2
+!change_user app app2
 SELECT DATABASE()
 !prepare a SELECT 1
-[gap=state-after-change-user] !change_user app app
+!change_user app app
 !execute a
 SELECT COUNT(*) FROM people
 

@@ -199,13 +199,13 @@ CREATE DATABASE forbidden
 USE nowhere
 USE
 SELECT DATABASE()
-[gap=warnings-of-init-db@mysql] !init_db app2
+!init_db app2
 SELECT DATABASE(), SCHEMA()
 !init_db nowhere
 SELECT DATABASE()
 !init_db
 !init_db mysql
-[gap=warnings-of-init-db@mysql] !init_db information_schema
+!init_db information_schema
 SHOW TABLES LIKE 'ENGINES'
 !init_db app
 

@@ -351,7 +351,7 @@ SELECT @@session_track_schema
 SELECT 1, 'x' FROM people LIMIT 1
 SET session_track_state_change = 1
 SET session_track_state_change = 0
-[gap=session-track-values@mysql] SELECT @@session_track_state_change
+SELECT @@session_track_state_change
 SELECT 1, 'x' FROM people LIMIT 1
 SET session_track_gtids = 'OWN_GTID'
 SET session_track_gtids = 'OFF'
@@ -1034,7 +1034,7 @@ LOCK INSTANCE FOR BACKUP
 UNLOCK INSTANCE
 SELECT GET_LOCK('l1', 0)
 SELECT IS_FREE_LOCK('l1')
-[gap=lock-owner connection_id] SELECT IS_USED_LOCK('l1') = CONNECTION_ID()
+SELECT IS_USED_LOCK('l1') = CONNECTION_ID()
 SELECT RELEASE_LOCK('l1')
 SELECT RELEASE_LOCK('l1')
 SELECT GET_LOCK('l1', 0), GET_LOCK('l2', 0)
@@ -1089,7 +1089,7 @@ SELECT * FROM app2.tmp2
 !reset
 SELECT * FROM tmp
 CREATE TEMPORARY TABLE tmp (a INT)
-[gap=state-after-change-user] !change_user app app
+!change_user app app
 SELECT * FROM tmp
 
 == prepared as text

@@ -144,8 +144,7 @@ async fn compare_section(
         }
         report.compare(place, expected, got)
     };
-    let mut login = Entry::new(Act::Reconnect);
-    login.gap = Some(("state-after-change-user".to_owned(), None));
+    let login = Entry::new(Act::Reconnect);
     let place = Where { section, entry: &login, form };
     let mut differences = usize::from(!compare(&place, &direct, &mut greeted, &here, &mut greeted_here));
     let mut abandoned = false;

@@ -212,7 +212,7 @@ const OFFERED: Capabilities =
     Capabilities::OFFERED.with(Capabilities::COMPRESSION).with(Capabilities::SSL).without(Capabilities::CACHE_METADATA);
 
 /// Reads that ran on the replica and on the primary.
-async fn reads(proxy: &RunningProxy) -> [f64; 2] {
+async fn reads(proxy: &support::Proxy) -> [f64; 2] {
     let text = support::metrics_of(proxy).await;
     ["replica", "primary"].map(|target| {
         let lines = text.lines().filter(|line| {
@@ -230,7 +230,7 @@ fn add(sums: &mut [f64; 2], more: [f64; 2]) {
     }
 }
 
-async fn proxy(servers: &Sandbox, behind: Behind, relays: &[Relay]) -> RunningProxy {
+async fn proxy(servers: &Sandbox, behind: Behind, relays: &[Relay]) -> support::Proxy {
     let Behind { compression, tls, .. } = behind;
     let mut text = support::configuration(servers, &format!("{ROUTING}{USERS}"));
     for (server, relay) in servers.servers().iter().zip(relays) {

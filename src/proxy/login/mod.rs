@@ -260,9 +260,14 @@ impl Exchange<'_> {
             session.learn(base);
         }
         let sequence = self.sequence;
-        match binding {
-            Some(binding) => self.client.ok_saying(session.status(), &binding, sequence).await?,
-            None => self.client.ok(session.status(), 0, sequence).await?,
+        let schema = response.schema.as_deref().filter(|schema| !schema.is_empty());
+        match (schema, binding) {
+            // Servers report it as a change of state (MariaDB 10.11, MySQL 9.7).
+            (Some(schema), binding) => {
+                self.client.ok_in(schema, session.status(), binding.as_deref().unwrap_or_default(), sequence).await?;
+            }
+            (None, Some(binding)) => self.client.ok_saying(session.status(), &binding, sequence).await?,
+            (None, None) => self.client.ok(session.status(), 0, sequence).await?,
         }
         if confined.is_some() {
             session.confine();
