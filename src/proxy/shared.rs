@@ -124,6 +124,9 @@ impl Shared {
     }
 }
 
+/// An account, where the primary sees its client if it is told, and the schema.
+type SchemaUse = (AccountId, Option<Host>, Vec<u8>);
+
 /// What servers said when they were connected to: their greeting, and what fresh sessions of a login's form have.
 #[derive(Default)]
 pub struct Greetings {
@@ -131,7 +134,7 @@ pub struct Greetings {
     bases: RwLock<HashMap<(u16, Capabilities), Arc<Base>>>,
     /// When an account could last use a schema on the primary, from where the primary saw it; empty: it could log in without
     /// one.
-    schemas: Mutex<HashMap<(AccountId, Option<Host>, Vec<u8>), Instant>>,
+    schemas: Mutex<HashMap<SchemaUse, Instant>>,
 }
 
 /// At most so many forms of logins, and of schemas, are remembered.

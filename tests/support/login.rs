@@ -158,7 +158,7 @@ impl Visitor {
                 AuthReply::NextFactor { plugin } => panic!("a further factor: {plugin}"),
                 AuthReply::More([caching_sha2::FAST_AUTH_OK]) => {}
                 AuthReply::More([caching_sha2::FULL_AUTH]) if self.is_secure() => {
-                    self.send(&[password, &[0]].concat()).await
+                    self.send(&[password, &[0]].concat()).await;
                 }
                 AuthReply::More([caching_sha2::FULL_AUTH]) => self.send(&[caching_sha2::REQUEST_PUBLIC_KEY]).await,
                 AuthReply::More(salt) if plugin == PARSEC => {
