@@ -231,7 +231,7 @@ async fn the_process_list_holds_the_proxys_clients(flavor: Flavor) {
         assert_eq!(shown(row, "Command"), "Sleep");
         assert_eq!(shown(row, "Info"), "NULL");
         assert_eq!(shown(row, "db"), "information_schema");
-        assert_eq!(shown(row, "State"), "holds a connection to primary");
+        assert_eq!(shown(row, "State"), "holds a connection to primary (transaction)");
         let row = of(asking.id());
         assert_eq!(shown(row, "State"), "running on primary");
         assert!(shown(row, "Info").ends_with("PROCESSLIST"));

@@ -386,6 +386,16 @@ async fn types_of_one_session_are_not_those_of_another(flavor: Flavor) {
         let theirs = straight.results(&typed(theirs, *kind, value)).await;
         assert_eq!(cells(&ours), cells(&theirs), "type {kind:#x}");
     }
+    // One after the other by one session: each is as it was for the first, as directly.
+    let mut through = client(&stage).await;
+    let mut straight = direct(&stage.servers).await;
+    let (_, ours) = through.prepare("SELECT ?").await;
+    let (_, theirs) = straight.prepare("SELECT ?").await;
+    for (kind, value) in shapes.iter().rev().chain(&shapes) {
+        let ours = through.results(&typed(ours, *kind, value)).await;
+        let theirs = straight.results(&typed(theirs, *kind, value)).await;
+        assert_eq!(cells(&ours), cells(&theirs), "then type {kind:#x}");
+    }
     stage.end().await;
 }
 

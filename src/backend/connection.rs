@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
@@ -24,7 +24,7 @@ const MUST_CHANGE_PASSWORD: u16 = 1820;
 const ROW: usize = 16 << 10;
 
 /// Saying goodbye to a server may take so long; then the socket is just closed.
-const GOODBYE: std::time::Duration = std::time::Duration::from_millis(100);
+const GOODBYE: Duration = Duration::from_millis(100);
 
 /// A connection to a server, logged in.
 #[derive(Debug)]
@@ -51,6 +51,10 @@ pub struct Connection {
     pub name: Arc<str>,
     /// When it was made.
     pub created: Instant,
+    /// When it is too old.
+    pub expires: Instant,
+    /// For so long it may be idle before the server ends it, and a bit less.
+    pub patience: Duration,
     /// A session left its LAST_INSERT_ID() here.
     pub has_insert_id: bool,
     /// A command was sent and its reply is not over: nobody else may have the connection.
@@ -84,6 +88,8 @@ impl Connection {
             server,
             name,
             created,
+            expires: created,
+            patience: Duration::MAX,
             has_insert_id: false,
             busy: false,
             sandboxed: false,
@@ -147,6 +153,9 @@ impl Connection {
             collation: text(6).parse().unwrap_or(0),
             reset: (!mariadb).then(|| [text(7).into(), text(8).into(), text(9).into()]),
         });
+        // A fifth for the way and for the next look at it.
+        let seconds = [12, 13].into_iter().filter_map(|at| text(at).parse::<u64>().ok()).min();
+        self.patience = seconds.map_or(Duration::MAX, |seconds| Duration::from_millis(seconds.saturating_mul(800)));
         Ok(Some(text(10)))
     }
 

@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool::managed::{self, Metrics as ObjectMetrics, Object, PoolError, RecycleError, RecycleResult, Timeouts};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::account::{Account, AccountId, Credential};
 use super::connect::Login;
@@ -106,6 +106,9 @@ impl managed::Manager for Manager {
         // The user's share first: who waits for it must not hold a place that others could use.
         let user_permit = server.permit(&self.user, &self.key, "pools.size").await?;
         let server_permit = server.permit(&server.permits, &self.key, "pools.max_per_server").await?;
+        // A storm of clients is one of waiting here, not one of logins there.
+        let connecting = tokio::time::timeout(server.limits.wait_timeout, server.connecting.acquire()).await;
+        let Ok(_connecting) = connecting else { return Err(server.full(&self.key.user, "pools.max_connecting")) };
         let made = self.log_in().await;
         match &made {
             Ok(connection) => server.learn(connection.offered),
@@ -114,13 +117,15 @@ impl managed::Manager for Manager {
         }
         let told = made.as_ref().map(|connection| connection.stream.tls());
         (server.on_connect)(server.id, told);
-        Ok(Pooled { connection: Box::new(made?), _server: server_permit, _user: user_permit })
+        let mut connection = Box::new(made?);
+        connection.expires = expiry(connection.created, self.server.limits.max_lifetime, connection.thread_id);
+        Ok(Pooled { connection, _server: server_permit, _user: user_permit })
     }
 
     async fn recycle(&self, pooled: &mut Pooled, _: &ObjectMetrics) -> RecycleResult<BackendError> {
         let connection = &mut pooled.connection;
-        if connection.busy || connection.is_dead() || self.retired.load(Relaxed) {
-            return Err(RecycleError::message("the server closed it"));
+        if connection.busy || connection.is_dead() || self.retired.load(Relaxed) || self.server.is_over(connection) {
+            return Err(RecycleError::message("the server closed it, or it is too old"));
         }
         Ok(())
     }
@@ -148,6 +153,15 @@ pub struct ServerPools {
     capabilities: AtomicU64,
     running: AtomicU32,
     waiting: AtomicU32,
+    started: Instant,
+    /// Milliseconds after that at which the pools were tidied last.
+    looked: AtomicU64,
+    /// Connections are being made so that the next statement finds one.
+    warming: AtomicBool,
+    /// Told whenever somebody begins to wait.
+    wanted: Notify,
+    /// Places for those that log in at the same time.
+    connecting: Semaphore,
     on_connect: OnConnect,
 }
 
@@ -328,7 +342,18 @@ impl ServerPools {
             );
             return Err(BackendError::PoolFull { text });
         }
+        self.wanted.notify_waiters();
         Ok(waiting)
+    }
+
+    /// Waits until somebody waits for a connection. Cancel safe.
+    pub async fn wanted(&self) {
+        let mut wanted = std::pin::pin!(self.wanted.notified());
+        // From here on none is missed.
+        wanted.as_mut().enable();
+        if self.waiting() == 0 {
+            wanted.await;
+        }
     }
 
     /// A share of the connections to this server, or of this user's. When there is none left, an idle connection of
@@ -398,19 +423,36 @@ impl ServerPools {
         BackendError::PoolFull { text }
     }
 
+    /// Whether a connection is too old, by the last look of [`Self::tidy`] at the clock.
+    fn is_over(&self, connection: &Connection) -> bool {
+        let looked = Duration::from_millis(self.looked.load(Relaxed));
+        self.started.checked_add(looked).is_some_and(|now| connection.expires <= now)
+    }
+
     /// Closes connections that are too old, or idle for too long, and forgets pools that are empty and nobody's. To be
     /// called now and then.
     pub fn tidy(&self) {
         let now = clock::now();
+        let looked = now.saturating_duration_since(self.started).as_millis();
+        self.looked.store(u64::try_from(looked).unwrap_or(u64::MAX), Relaxed);
         let mut empty = false;
         for pool in self.pools.read().unwrap_or_else(PoisonError::into_inner).values() {
             let retired = pool.manager().retired.load(Relaxed);
-            pool.retain(|pooled, metrics| {
-                !retired
-                    && metrics.last_used() < self.limits.idle_timeout
-                    && now.saturating_duration_since(pooled.connection.created) < self.limits.max_lifetime
-                    && pooled.connection.stream.is_untouched()
+            let mut spare = pool.status().size.saturating_sub(self.least(pool));
+            let closed = pool.retain(|pooled, metrics| {
+                let idle = metrics.last_used();
+                let usable = !retired
+                    && idle < pooled.connection.patience
+                    && now < pooled.connection.expires
+                    && pooled.connection.stream.is_untouched();
+                let keep = usable && (idle < self.limits.idle_timeout || spare == 0);
+                spare = if keep { spare } else { spare.saturating_sub(1) };
+                keep
             });
+            // Servers count connections that end without a word, and log them.
+            for pooled in closed.removed {
+                tokio::spawn(async move { pooled.connection.quit().await });
+            }
             empty |= is_unused(pool);
         }
         if empty {
@@ -418,6 +460,40 @@ impl ServerPools {
             self.pools.write().unwrap_or_else(PoisonError::into_inner).retain(|_, pool| !is_unused(pool));
             self.users.write().unwrap_or_else(PoisonError::into_inner).retain(|_, user| Arc::strong_count(user) > 1);
         }
+    }
+
+    /// Makes connections until each pool that is in use has `pools.min_idle` of them, so that the next statement finds one. To be
+    /// called now and then; what cannot be made is made another time.
+    pub async fn warm(self: &Arc<Self>) {
+        if self.warming.swap(true, Relaxed) {
+            return;
+        }
+        let few = |pool: &Pool| pool.status().size < self.least(pool);
+        let wanting: Vec<Pool> = {
+            let pools = self.pools.read().unwrap_or_else(PoisonError::into_inner);
+            pools.values().filter(|pool| few(pool)).cloned().collect()
+        };
+        for pool in wanting {
+            // All at once: one that is given back would be given out again.
+            let mut made = Vec::new();
+            while made.len() < self.limits.min_idle as usize && self.waiting() == 0 {
+                let now =
+                    Timeouts { wait: Some(Duration::ZERO), create: Some(self.limits.connect_timeout), recycle: None };
+                match pool.timeout_get(&now).await {
+                    Ok(object) => made.push(object),
+                    Err(_) => break,
+                }
+            }
+        }
+        self.warming.store(false, Relaxed);
+    }
+
+    /// So many connections are kept in a pool however long they are idle: none unless a session has the pool.
+    fn least(&self, pool: &Pool) -> usize {
+        let manager = pool.manager();
+        // One is the caller's, or the map's.
+        let used = Arc::strong_count(pool) > 1 && !manager.is_dedicated() && !manager.retired.load(Relaxed);
+        if used { self.limits.min_idle.min(self.limits.size) as usize } else { 0 }
     }
 
     /// This account is no longer as it was: its idle connections are closed, and those in use when they come back.
@@ -434,6 +510,12 @@ impl ServerPools {
     pub fn pools(&self) -> usize {
         self.pools.read().unwrap_or_else(PoisonError::into_inner).len()
     }
+}
+
+/// When a connection is closed as too old: up to a tenth earlier than it may, so that those made together do not all go together.
+fn expiry(created: Instant, lifetime: Duration, thread_id: u32) -> Instant {
+    let early = lifetime.mul_f64(f64::from(thread_id.wrapping_mul(0x9E37_79B9) >> 16) / 655_360.0);
+    created.checked_add(lifetime.saturating_sub(early)).unwrap_or(created)
 }
 
 fn is_unused(pool: &Pool) -> bool {
@@ -484,6 +566,11 @@ impl Pools {
                     capabilities: AtomicU64::new(0),
                     running: AtomicU32::new(0),
                     waiting: AtomicU32::new(0),
+                    started: clock::now(),
+                    looked: AtomicU64::new(0),
+                    warming: AtomicBool::new(false),
+                    wanted: Notify::new(),
+                    connecting: Semaphore::new(config.pools.max_connecting as usize),
                     on_connect: on_connect.clone(),
                 })
             })

@@ -246,6 +246,8 @@ fn pools(block: &Block) -> Option<PoolsConfig> {
         wait_timeout: block.duration("wait_timeout")?,
         max_waiting: block.number("max_waiting")?,
         connect_timeout: block.duration("connect_timeout")?,
+        max_connecting: block.number("max_connecting")?,
+        min_idle: block.number("min_idle")?,
         idle_timeout: block.duration("idle_timeout")?,
         max_lifetime: block.duration("max_lifetime")?,
         statements: block.number("statements")?,

@@ -319,6 +319,10 @@ pub struct PoolsConfig {
     pub max_waiting: u32,
     /// Connecting and logging in to a server may take so long. Default 3 s.
     pub connect_timeout: Duration,
+    /// At most so many logins to one server at the same time. Default 10, range 1 to 10000.
+    pub max_connecting: u32,
+    /// So many connections are kept of each kind that sessions use, however long they are idle. Default 1, range 0 to 10000.
+    pub min_idle: u32,
     /// A connection idle for so long is closed. Default 60 s.
     pub idle_timeout: Duration,
     /// A connection older than this is closed when it comes back. Default 1 h.

@@ -658,17 +658,30 @@ const POOLS: Section = Section {
             "Connecting and logging in to a server may take so long.",
         ),
         setting(
+            "max_connecting",
+            Kind::Number { min: 1, max: 10_000 },
+            "10",
+            "At most so many logins to one server at the same time, so that a storm of clients is none of logins; the others wait.",
+        ),
+        setting(
+            "min_idle",
+            Kind::Number { min: 0, max: 10_000 },
+            "1",
+            "So many connections are kept for each user and kind of session that is connected, however long they are idle, so that \
+             the next statement finds one. `0`: none.",
+        ),
+        setting(
             "idle_timeout",
             millis(100, DAY),
             "\"60s\"",
-            "A connection idle for so long is closed. Keep it below the server's `wait_timeout`, or the server closes it first.",
+            "A connection idle for so long is closed; before the server's `wait_timeout` in any case, of which pointsman asks.",
         ),
         setting(
             "max_lifetime",
             millis(1000, 30 * DAY),
             "\"1h\"",
-            "A connection older than this is closed when it comes back, so that memory the server keeps per connection is \
-             freed and changed DNS entries are followed.",
+            "A connection older than this, or than up to a tenth less, is closed when nobody uses it, so that memory the server keeps per \
+             connection is freed and changed DNS entries are followed.",
         ),
         setting(
             "statements",

@@ -159,9 +159,10 @@ impl Run<'_> {
             Poll::Pending => {
                 let before = clock::now();
                 let lease = wait(lease, self.handle, self.client, server.id()).await;
-                waited = clock::now().saturating_duration_since(before);
+                let now = clock::now();
+                waited = now.saturating_duration_since(before);
                 taken.waited += waited;
-                lease?
+                lease?.map_err(|error| self.shared.name_holders(error, server.id(), now))
             }
         };
         self.shared.metrics.pool_waited(server.id(), waited);

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::backend::Account;
 use crate::cluster::ServerId;
 use crate::net::Peer;
+use crate::session::PinCause;
 
 /// Why a client's task is woken while its client is silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +58,8 @@ pub struct ClientHandle {
     waiting: AtomicU32,
     /// `1 + server` to which its session is bound while it is silent; 0: to none.
     bound: AtomicU32,
+    /// Why, as a position among all causes.
+    pin: AtomicU8,
     /// KILLs of what it runs that are under way.
     kills: AtomicU32,
     /// None is under way any more.
@@ -133,10 +136,13 @@ impl ClientHandle {
         activity.since = now;
     }
 
-    /// It is silent since then. `bound`: the server to which its session is bound.
-    pub fn rest(&self, since: u64, bound: Option<ServerId>) {
+    /// It is silent since then. `bound`: the server to which its session is bound, and why.
+    pub fn rest(&self, since: u64, bound: Option<(ServerId, PinCause)>) {
         self.idle_since.store(since.max(1), Relaxed);
-        self.bound.store(bound.map_or(0, |server| u32::from(server.0).saturating_add(1)), Relaxed);
+        if let Some((_, cause)) = bound {
+            self.pin.store(cause as u8, Relaxed);
+        }
+        self.bound.store(bound.map_or(0, |(server, _)| u32::from(server.0).saturating_add(1)), Relaxed);
         let mut activity = self.activity.lock().unwrap_or_else(PoisonError::into_inner);
         activity.command = None;
         activity.statement = Bytes::new();
@@ -148,10 +154,22 @@ impl ClientHandle {
         self.activity.lock().unwrap_or_else(PoisonError::into_inner).schema = schema;
     }
 
-    /// The server to which its session is bound while it is silent.
+    /// The server to which its session is bound while it is silent, and why.
     #[must_use]
-    pub fn bound(&self) -> Option<ServerId> {
-        server(self.bound.load(Relaxed))
+    pub fn bound(&self) -> Option<(ServerId, PinCause)> {
+        let server = server(self.bound.load(Relaxed))?;
+        let cause = PinCause::ALL.get(usize::from(self.pin.load(Relaxed)))?;
+        Some((server, *cause))
+    }
+
+    /// What it holds a connection to this server for, and since when, in milliseconds after the start of the process.
+    fn holds(&self, server: ServerId) -> Option<(u64, &'static str)> {
+        let why = match (self.running(), self.bound()) {
+            (Some((on, _)), _) if on == server => "runs a statement",
+            (None, Some((on, cause))) if on == server => cause.as_str(),
+            _ => return None,
+        };
+        Some((self.activity.lock().unwrap_or_else(PoisonError::into_inner).since, why))
     }
 
     /// It waits for a connection to this server, or does not any more.
@@ -297,6 +315,7 @@ impl Clients {
             running: AtomicU64::new(0),
             waiting: AtomicU32::new(0),
             bound: AtomicU32::new(0),
+            pin: AtomicU8::new(0),
             kills: AtomicU32::new(0),
             kills_over: Notify::new(),
             interrupted: AtomicBool::new(false),
@@ -324,6 +343,19 @@ impl Clients {
     #[must_use]
     pub fn all(&self) -> Vec<Arc<ClientHandle>> {
         self.by_id.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Who has had a connection to this server for longest, in words: at most three clients. `now`: milliseconds after the start
+    /// of the process.
+    #[must_use]
+    pub fn holders(&self, server: ServerId, now: u64) -> String {
+        let all = self.all();
+        let mut holders: Vec<_> = all.iter().filter_map(|client| Some((client, client.holds(server)?))).collect();
+        holders.sort_unstable_by_key(|(_, (since, _))| *since);
+        let tell = |(client, (since, why)): &(&Arc<ClientHandle>, (u64, &str))| {
+            format!("client {} of `{}` for {} ms ({why})", client.id, client.user(), now.saturating_sub(*since))
+        };
+        holders.iter().take(3).map(tell).collect::<Vec<_>>().join(", ")
     }
 
     /// How many.

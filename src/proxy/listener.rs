@@ -205,6 +205,11 @@ pub(crate) async fn janitor(shared: Arc<Shared>, stop: CancellationToken) {
         }
         for server in shared.pools.servers() {
             server.tidy();
+            let is_up = shared.cluster.load().server(server.id()).is_some_and(|server| server.state.is_up());
+            if shared.config.pools.min_idle > 0 && is_up {
+                let server = server.clone();
+                tokio::spawn(async move { server.warm().await });
+            }
         }
         if limit.is_zero() {
             continue;

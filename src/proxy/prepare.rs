@@ -51,10 +51,19 @@ impl Run<'_> {
             Request::Forward | Request::Prepare(_) => return Ok(Placed::None),
         };
         let statement = self.client_statement(id)?;
+        let mut key = statement.key;
         if !preamble.reset
-            && let Some(server) = lease.statements.find(statement.key, statement.prepared_as)
+            && let Some(server) = lease.statements.find(key, statement.prepared_as)
         {
             return Ok(Placed::Held(server));
+        }
+        if statement.varied && !statement.alone {
+            key = key.alone(u64::from(self.session.id()), id);
+            if !preamble.reset
+                && let Some(server) = lease.statements.find(key, key)
+            {
+                return Ok(Placed::Held(server));
+            }
         }
         let settings = self.session.settings();
         let wanted = if Arc::ptr_eq(settings, &statement.settings) {
@@ -66,7 +75,7 @@ impl Run<'_> {
             && wanted == *settings
             && let Some(id) = lease.statements.next_id()
         {
-            return Ok(Placed::Ahead(statement.key, id));
+            return Ok(Placed::Ahead(key, id));
         }
         let preamble = Preamble::between(&lease.state, &wanted);
         let pending = if preamble.is_empty() { Vec::new() } else { lease.prepare_state(&preamble, &wanted) };
@@ -79,7 +88,7 @@ impl Run<'_> {
             lease.flush().await?;
             outcome = lease.swallow(ReplyKind::Prepare).await?;
         }
-        self.prepared(lease, statement.key, outcome).map(Placed::Held)
+        self.prepared(lease, key, outcome).map(Placed::Held)
     }
 
     /// Puts the PREPARE in front of an EXECUTE.

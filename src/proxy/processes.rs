@@ -35,7 +35,7 @@ fn row(shared: &Shared, client: &ClientHandle, whole: bool) -> Vec<Cell> {
     let known = client.account().is_some();
     let state = match (activity.command, client.waiting(), client.running(), client.bound()) {
         (None, ..) if !known => "login".to_owned(),
-        (None, _, _, Some(server)) => format!("holds a connection to {}", name(server)),
+        (None, _, _, Some((server, cause))) => format!("holds a connection to {} ({})", name(server), cause.as_str()),
         (None, ..) => String::new(),
         (_, Some(server), ..) => format!("waiting for a connection to {}", name(server)),
         (_, _, Some((server, _)), _) => format!("running on {}", name(server)),

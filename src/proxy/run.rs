@@ -16,6 +16,7 @@ use super::leases::{Leases, release};
 use super::login::{LoggedIn, LoginError, UserGuard, change_user, refuse_protocol};
 use super::shared::Shared;
 use crate::backend::BackendError;
+use crate::backend::ServerPools;
 use crate::clock;
 use crate::routing::{RouteReason, Surroundings};
 use crate::session::{Answer, Environment, HOLD, KILL_VALUE_END, MemoryScope, Plan, Session, Settings, Slot};
@@ -49,6 +50,20 @@ enum Event {
     Command(RawCommand),
     Closed,
     Leave(&'static str, u16, &'static [u8; 5]),
+}
+
+/// Waits until [`HOLD`] is over and somebody waits for a connection to one of these servers.
+async fn held(servers: &[Option<Arc<ServerPools>>; 2]) {
+    tokio::time::sleep(HOLD).await;
+    let wanted = async |server: &Option<Arc<ServerPools>>| match server {
+        Some(server) => server.wanted().await,
+        None => std::future::pending().await,
+    };
+    let [primary, replica] = servers;
+    tokio::select! {
+        () = wanted(primary) => {}
+        () = wanted(replica) => {}
+    }
 }
 
 /// Serves one client until it leaves, breaks, or is told to.
@@ -122,6 +137,7 @@ impl Served<'_> {
             let holds = [Slot::Primary, Slot::Replica]
                 .into_iter()
                 .any(|slot| self.session.holds_only(slot) && self.leases.slot(slot).is_some());
+            let pressure = if holds { self.pressure() } else { [None, None] };
             let pinned = self.session.pinned();
             let watched = pinned.and_then(|slot| self.leases.slot(slot).as_mut());
             let watches = watched.is_some();
@@ -136,7 +152,7 @@ impl Served<'_> {
                 },
                 () = self.handle.poked() => {}
                 // In a block of its own: select evaluates also what it does not wait for, and a sleep reads the clock.
-                () = async { tokio::time::sleep(HOLD).await }, if holds => self.relieve().await,
+                () = async { held(&pressure).await }, if holds => self.relieve().await,
                 () = gone(watched), if watches => {
                     if let Some(slot) = pinned {
                         *self.leases.slot(slot) = None;
@@ -153,6 +169,14 @@ impl Served<'_> {
         }
     }
 
+    /// The servers of the connections that are kept only for what may be asked about them.
+    fn pressure(&mut self) -> [Option<Arc<ServerPools>>; 2] {
+        [Slot::Primary, Slot::Replica].map(|slot| {
+            let held = self.session.holds_only(slot).then(|| self.leases.slot(slot).as_ref()).flatten();
+            held.and_then(|lease| self.shared.pools.server(lease.server).cloned())
+        })
+    }
+
     /// Milliseconds from the start of the process to `at`.
     fn millis(&self, at: Instant) -> u64 {
         u64::try_from(at.saturating_duration_since(self.shared.started).as_millis()).unwrap_or(u64::MAX)
@@ -160,7 +184,8 @@ impl Served<'_> {
 
     /// The client is silent: others may see what it is left with.
     fn rest(&mut self) {
-        let bound = self.session.pinned().and_then(|slot| self.leases.slot(slot).as_ref()).map(|lease| lease.server);
+        let lease = self.session.pinned().and_then(|slot| self.leases.slot(slot).as_ref());
+        let bound = lease.and_then(|lease| Some((lease.server, self.session.pins().first()?)));
         self.handle.rest(self.millis(self.ended), bound);
         let settings = self.session.settings();
         if !self.shown.as_ref().is_some_and(|shown| Arc::ptr_eq(shown, settings)) {

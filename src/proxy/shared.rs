@@ -11,9 +11,9 @@ use super::clients::Clients;
 use super::grants::KnownGrants;
 use super::memory::Memory;
 use super::users::Users;
-use crate::backend::{AccountId, Pools};
+use crate::backend::{AccountId, BackendError, Pools};
 use crate::clock;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ServerId};
 use crate::config::Config;
 use crate::net::Host;
 use crate::net::tls::{Acceptor, Offer};
@@ -106,6 +106,16 @@ impl Shared {
     pub fn keys(&self) -> [u64; 2] {
         let [first, second] = self.secret;
         [first ^ self.memory.changes(), second]
+    }
+
+    /// Adds to the error of a pool without a free connection who holds those that there are.
+    #[must_use]
+    pub fn name_holders(&self, error: BackendError, server: ServerId, now: Instant) -> BackendError {
+        let BackendError::PoolFull { text } = error else { return error };
+        let since = now.saturating_duration_since(self.started).as_millis();
+        let holders = self.clients.holders(server, u64::try_from(since).unwrap_or(u64::MAX));
+        let held = if holders.is_empty() { String::new() } else { format!("; held by {holders}") };
+        BackendError::PoolFull { text: text + &held }
     }
 
     /// Somebody wrote.

@@ -199,6 +199,7 @@ impl Session {
                 settings: self.settings.clone(),
                 parameters: prepared.parameters,
                 types: None,
+                varied: false,
                 cursor: false,
                 long_data: false,
                 alone,

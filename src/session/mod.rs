@@ -105,7 +105,7 @@ pub struct Session {
 
 /// A session without pins keeps a connection that can still be asked about its last statement. After so long a silence
 /// of the client it gives it back if others wait for one, and remembers what can be remembered.
-pub const HOLD: Duration = Duration::from_millis(200);
+pub const HOLD: Duration = Duration::from_millis(20);
 
 impl Session {
     /// A session that has just logged in.

@@ -61,8 +61,12 @@ impl Session {
         let cursor = flags & 0x07 != 0 && !lists;
         match parameter_types(payload, statement.parameters, agreed) {
             Ok(ParameterTypes::Sent(types)) => {
-                if !mariadb && statement.types.is_none() && !statement.alone {
-                    statement.key = statement.key.typed(environment.keys, &types);
+                match &statement.types {
+                    None if !mariadb && !statement.alone => {
+                        statement.key = statement.key.typed(environment.keys, &types);
+                    }
+                    Some(before) => statement.varied |= !mariadb && *before != types,
+                    None => {}
                 }
                 statement.types = Some(Bytes::copy_from_slice(&types));
             }

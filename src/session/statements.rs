@@ -72,6 +72,9 @@ pub struct ClientStatement {
     pub parameters: u16,
     /// The parameter types of the last EXECUTE that sent them.
     pub types: Option<Bytes>,
+    /// MySQL: they were others at the first. On a connection that does not hold the statement with those, it must not become
+    /// one that others share.
+    pub varied: bool,
     /// A cursor is open.
     pub cursor: bool,
     /// Long data was sent for the next EXECUTE.
