@@ -50,7 +50,10 @@ async fn who_waits_in_vain_is_told_who_holds(flavor: Flavor) {
     let error = other.query("SELECT 1").await[0].error();
     assert_eq!(error.code, 1203);
     let text = error.message.to_string();
-    for part in ["pointsman: no connection to `primary` for user `app` became free within 300 ms", "at most 1 are made for one user"] {
+    for part in [
+        "pointsman: no connection to `primary` for user `app` became free within 300 ms",
+        "at most 1 are made for one user",
+    ] {
         assert!(text.contains(part), "{text}");
     }
     assert!(text.contains(&format!("held by client {id} of `app` for ")) && text.contains("(transaction)"), "{text}");

@@ -15,11 +15,10 @@ use super::labels::command_label;
 use super::leases::{Leases, release};
 use super::login::{LoggedIn, LoginError, UserGuard, change_user, refuse_protocol};
 use super::shared::Shared;
-use crate::backend::BackendError;
-use crate::backend::ServerPools;
+use crate::backend::{BackendError, ServerPools};
 use crate::clock;
 use crate::routing::{RouteReason, Surroundings};
-use crate::session::{Answer, Environment, HOLD, KILL_VALUE_END, MemoryScope, Plan, Session, Settings, Slot};
+use crate::session::{Answer, Environment, KILL_VALUE_END, MemoryScope, Plan, Session, Settings, Slot};
 use crate::sql::{KillTarget, KillWhom};
 use crate::telemetry::{Kind, Origin, ProtocolSide, Record, TargetLabel};
 use crate::wire::command::code;
@@ -52,9 +51,9 @@ enum Event {
     Leave(&'static str, u16, &'static [u8; 5]),
 }
 
-/// Waits until [`HOLD`] is over and somebody waits for a connection to one of these servers.
-async fn held(servers: &[Option<Arc<ServerPools>>; 2]) {
-    tokio::time::sleep(HOLD).await;
+/// Waits until `hold` is over and somebody waits for a connection to one of these servers.
+async fn held(hold: Duration, servers: &[Option<Arc<ServerPools>>; 2]) {
+    tokio::time::sleep(hold).await;
     let wanted = async |server: &Option<Arc<ServerPools>>| match server {
         Some(server) => server.wanted().await,
         None => std::future::pending().await,
@@ -137,6 +136,7 @@ impl Served<'_> {
             let holds = [Slot::Primary, Slot::Replica]
                 .into_iter()
                 .any(|slot| self.session.holds_only(slot) && self.leases.slot(slot).is_some());
+            let hold = self.session.hold();
             let pressure = if holds { self.pressure() } else { [None, None] };
             let pinned = self.session.pinned();
             let watched = pinned.and_then(|slot| self.leases.slot(slot).as_mut());
@@ -152,7 +152,7 @@ impl Served<'_> {
                 },
                 () = self.handle.poked() => {}
                 // In a block of its own: select evaluates also what it does not wait for, and a sleep reads the clock.
-                () = async { held(&pressure).await }, if holds => self.relieve().await,
+                () = async { held(hold, &pressure).await }, if holds => self.relieve().await,
                 () = gone(watched), if watches => {
                     if let Some(slot) = pinned {
                         *self.leases.slot(slot) = None;

@@ -104,8 +104,11 @@ pub struct Session {
 }
 
 /// A session without pins keeps a connection that can still be asked about its last statement. After so long a silence
-/// of the client it gives it back if others wait for one, and remembers what can be remembered.
-pub const HOLD: Duration = Duration::from_millis(20);
+/// of the client it gives it back if others wait for one, and remembers what can be remembered: LAST_INSERT_ID().
+const HOLD: Duration = Duration::from_millis(20);
+
+/// The same where warnings, an error or FOUND_ROWS() would be lost by it.
+const LONG_HOLD: Duration = Duration::from_millis(200);
 
 impl Session {
     /// A session that has just logged in.

@@ -1,10 +1,12 @@
 //! What may be asked about previous statements, which connection knows it, and what is left of it once that connection
 //! was given back or lost.
 
+use std::time::Duration;
+
 use super::found::Found;
 use super::plan::{Job, Replay, Request, Slot};
 use super::texts::TextStatements;
-use super::{Pins, Session};
+use super::{HOLD, LONG_HOLD, Pins, Session};
 use crate::routing::Target;
 use crate::sql::{Classified, Detail, Effects, StatementKind};
 use crate::wire::{Outcome, Status};
@@ -134,7 +136,14 @@ impl Session {
             || self.last.slot == Some(slot)
     }
 
-    /// Whether a connection is kept only for what may be asked about it, which ends after [`super::HOLD`].
+    /// For how long a connection that [`Self::holds_only`] is kept though others wait for one.
+    #[must_use]
+    pub fn hold(&self) -> Duration {
+        let warned = self.last.slot.is_some() && (self.conditions > 0 || self.last.failed || !self.last.counted);
+        if warned || matches!(self.found, Found::On(_)) { LONG_HOLD } else { HOLD }
+    }
+
+    /// Whether a connection is kept only for what may be asked about it, which ends after [`Self::hold`].
     #[must_use]
     pub fn holds_only(&self, slot: Slot) -> bool {
         self.keeps(slot) && self.pinned != Some(slot) && !(slot == Slot::Primary && self.holds_sequence)
