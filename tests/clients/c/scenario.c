@@ -269,7 +269,7 @@ static void statements(void) {
   binds[0] = bound(MYSQL_TYPE_LONG, &seven, 0);
   binds[1] = bound(MYSQL_TYPE_NULL, NULL, 0);
   binds[2] = bound(MYSQL_TYPE_STRING, "c", 1);
-  if (strstr(mysql_get_server_info(mysql), "MariaDB")) execute(stmt, binds);
+  execute(stmt, binds);
   mysql_stmt_close(stmt);
   run("DROP PROCEDURE two");
 }
@@ -382,6 +382,12 @@ int main(int count, char **arguments) {
   printf("reset %d\n", mysql_reset_connection(mysql));
   run("SELECT @kept, LENGTH(@@sql_mode), CRC32(DATABASE())");
   run("SELECT * FROM scratch");
+  run("SELECT @@character_set_client, @@character_set_results, @@collation_connection");
+  run("SET NAMES utf8mb4");
+  run("SELECT '🎁', @@character_set_client, @@collation_connection");
+  run("SELECT GET_LOCK('pointsman scenario', 0)");
+  run("SELECT IS_USED_LOCK('pointsman scenario') IS NULL, IS_FREE_LOCK('pointsman scenario')");
+  run("SELECT RELEASE_LOCK('pointsman scenario'), IS_USED_LOCK('pointsman scenario')");
   run("SET @kept = 6; CREATE TEMPORARY TABLE scratch (id INT)");
   printf("change_user %d\n", mysql_change_user(mysql, user, password, schema));
   run("SELECT @kept, CURRENT_USER(), DATABASE()");
