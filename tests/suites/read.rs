@@ -31,8 +31,10 @@ pub(crate) fn tap(line: &str, verdicts: &mut Verdicts) {
         _ => return,
     };
     let number = rest.split_whitespace().next().unwrap_or_default();
+    // What other suites print behind the number differs from run to run.
+    let name = rest.split_once(" - ").map_or(number, |(_, name)| if name.starts_with("test_") { name } else { number });
     if number.parse::<u32>().is_ok() {
-        verdicts.tests.insert(format!("{} {number}", verdicts.file), passed);
+        verdicts.tests.insert(format!("{} {name}", verdicts.file), passed);
     }
 }
 
