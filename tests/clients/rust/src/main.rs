@@ -1,4 +1,6 @@
-//! sqlx: clients MODE HOST PORT USER PASSWORD SCHEMA. MODE is sqlx.
+//! sqlx: clients sqlx HOST PORT USER PASSWORD SCHEMA; a login of sqlx or mysql_async: clients probe-sqlx|probe-mysql_async CA.
+
+mod probe;
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -48,6 +50,10 @@ fn described(row: &MySqlRow) -> Vec<String> {
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), sqlx::Error> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [mode, authority] = &arguments[..] {
+        probe::all(mode, authority).await;
+        return Ok(());
+    }
     let [_, host, port, user, password, schema] = &arguments[..] else { panic!("six arguments") };
     let options = MySqlConnectOptions::new()
         .host(host)
