@@ -61,6 +61,7 @@ on_both! {
     one_login_at_the_server_decides_for_many_clients,
     real_clients_log_in_with_nothing_configured,
     an_expired_password_can_be_changed,
+    what_is_changed_through_the_proxy_counts_at_once,
     the_grants_that_check_tells_are_all_that_is_missing,
     a_user_that_is_not_there_takes_as_long_as_one_that_is,
 }
@@ -137,6 +138,36 @@ async fn a_new_password_counts_at_once_and_the_old_one_no_more(flavor: Flavor) {
     let none = anew.query("SELECT * FROM app.x").await.last().unwrap().error();
     assert_eq!(none.code, 1142, "{none:?}");
     assert_eq!(refused(at, &login("second")).await.code, 1045);
+    stage.end().await;
+}
+
+/// What is changed through the proxy counts for the next login, whoever was let in just before.
+async fn what_is_changed_through_the_proxy_counts_at_once(flavor: Flavor) {
+    let Some(stage) = stage(flavor).await else { return };
+    let at = stage.listen();
+    stage
+        .servers
+        .primary()
+        .run(&["CREATE USER 'mine'@'%' IDENTIFIED BY 'x'", "GRANT ALL ON *.* TO 'app'@'%' WITH GRANT OPTION"])
+        .await
+        .unwrap();
+    let plugin = if flavor == Flavor::MySql { CACHING_SHA2 } else { NATIVE };
+    let mine = Login::new("mine", "x").plugin(plugin);
+    // By a new connection: rights are looked up at the login.
+    let mut admin = Raw::login(at, &Login::app().plugin(plugin)).await;
+    for change in ["ACCOUNT LOCK", "ACCOUNT UNLOCK"] {
+        for _ in 0..2 {
+            let here = Raw::login_uncertain(at, &mine).await.map(|_| ());
+            let there = Raw::login_uncertain(stage.servers.primary().address(), &mine).await.map(|_| ());
+            assert_eq!(here, there, "before {change}");
+        }
+        admin.run(&format!("ALTER USER 'mine'@'%' {change}")).await;
+    }
+    Raw::login(at, &mine).await;
+    admin.run("ALTER USER 'mine'@'%' PASSWORD EXPIRE").await;
+    let here = Raw::login_uncertain(at, &mine).await.map(|_| ());
+    let there = Raw::login_uncertain(stage.servers.primary().address(), &mine).await.map(|_| ());
+    assert_eq!(here, there);
     stage.end().await;
 }
 

@@ -52,6 +52,8 @@ pub struct Discovered {
     secret: hmac::Key,
     pub(super) checks: Semaphore,
     wanted: Notify,
+    /// When a statement last ran here that may have changed accounts.
+    outdated: Mutex<Option<Instant>>,
     /// When the newest list of accounts was asked for.
     read: watch::Sender<Option<Instant>>,
 }
@@ -157,6 +159,7 @@ impl Discovered {
             secret: hmac::Key::new(hmac::HMAC_SHA256, secret),
             checks: Semaphore::new(CHECKS),
             wanted: Notify::new(),
+            outdated: Mutex::default(),
             read: watch::Sender::new(None),
         }
     }
@@ -170,6 +173,20 @@ impl Discovered {
     /// Waits until somebody wants a newer list than there is.
     pub async fn wanted(&self) {
         self.wanted.notified().await;
+    }
+
+    /// A statement that may have changed accounts ended `now`: logins wait for a list that knows of it.
+    pub(super) fn outdate(&self, now: Instant) {
+        *lock(&self.outdated) = Some(now);
+        self.wanted.notify_one();
+    }
+
+    /// Waits, in bounds, for a list that knows of what was changed through the proxy.
+    pub(super) async fn refreshed(&self) {
+        let outdated = *lock(&self.outdated);
+        if let Some(since) = outdated.filter(|since| self.read.borrow().is_none_or(|read| read <= *since)) {
+            self.newer(since).await;
+        }
     }
 
     /// Waits for a list that was asked for after `since`. False: there is none in time.

@@ -14,6 +14,7 @@ use super::leases::{Leases, release};
 use super::memory::Remembered;
 use super::relay::Taken;
 use super::shared::Shared;
+use crate::accounts::changes_accounts;
 use crate::backend::{BackendError, Phase};
 use crate::clock;
 use crate::cluster::{Role, ServerId};
@@ -24,7 +25,7 @@ use crate::telemetry::{Origin, ProtocolSide, Record, RetryCause, TargetLabel};
 use crate::wire::command::code;
 use crate::wire::inbox::RawCommand;
 use crate::wire::writer::put_packet;
-use crate::wire::{ErrPacket, Outcome, ReplyKind};
+use crate::wire::{Command, ErrPacket, Outcome, ReplyKind};
 
 /// The error of a statement that was killed: `ER_QUERY_INTERRUPTED`.
 pub(super) const INTERRUPTED: u16 = 1317;
@@ -334,6 +335,12 @@ impl Run<'_> {
         let absorbed = self.session.absorb(job, slot, outcome, &text, self.shared.keys(), now);
         if absorbed.wrote {
             self.shared.wrote(now);
+            if let Some(discovered) = self.shared.users.discovered()
+                && let Ok(Command::Query(text)) = Command::parse(&command.payload, self.session.capabilities())
+                && changes_accounts(text)
+            {
+                discovered.outdate(now);
+            }
         }
         if absorbed.mismatch.is_none() {
             self.remember(job, slot, command, outcome);

@@ -288,6 +288,9 @@ impl Exchange<'_> {
     ) -> Result<(Claim, Ruling, bool, Option<[u8; NONCE_LEN]>), LoginError> {
         let shared = self.shared;
         let address = self.handle.address().ip();
+        if let Some(discovered) = shared.users.discovered() {
+            discovered.refreshed().await;
+        }
         let claim = shared.users.claim(&response.user, address);
         let (evidence, used_password) = self.prove(&claim, response, plugin, nonce).await?;
         let native_nonce = match &evidence {
