@@ -440,6 +440,7 @@ impl Served<'_> {
         match tokio::time::timeout(limit, Box::pin(login)).await {
             Ok(Ok(LoggedIn { mut session, user, confined, collation, attributes, .. })) => {
                 session.greet(&self.shared.greetings.primary().version);
+                session.keep_option(&self.session);
                 let client = self.handle.address().host();
                 self.leases = Leases::new(user.0.clone(), client, attributes, collation, session.capabilities());
                 self.handle.set_account(user.0.account.clone());

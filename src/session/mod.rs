@@ -262,7 +262,17 @@ impl Session {
             Arc::make_mut(&mut fresh.settings).after_reset(base);
             fresh.reread();
         }
+        fresh.keep_option(self);
         *self = fresh;
+    }
+
+    /// Takes over whether several statements may stand in one: what COM_SET_OPTION chose outlives COM_RESET_CONNECTION and
+    /// COM_CHANGE_USER (MariaDB 10.11, MySQL 9.7).
+    pub fn keep_option(&mut self, before: &Self) {
+        let chosen = before.settings.multi_statements;
+        if self.settings.multi_statements != chosen {
+            Arc::make_mut(&mut self.settings).multi_statements = chosen;
+        }
     }
 
     /// What routing may see.

@@ -345,3 +345,17 @@ SHUTDOWN
 SHOW CREATE TABLE people
 !init_db app2
 !ping
+
+== several statements stay as they were chosen [text]
+!set_option 1
+SELECT 1; SELECT 2
+!reset
+SELECT 1; SELECT 2
+[gap=state-after-change-user] !change_user app app
+SELECT 1; SELECT 2
+!set_option 0
+SELECT 1; SELECT 2
+!reset
+SELECT 1; SELECT 2
+[gap=state-after-change-user] !change_user app app
+SELECT 1; SELECT 2

@@ -1123,3 +1123,11 @@ EXECUTE w
 !reset
 EXECUTE s USING @id
 DEALLOCATE PREPARE nowhere
+
+== a change that an EOF has no room for
+!prepare s SELECT * FROM people WHERE id = 1
+USE app2
+!execute s
+[gap=state-behind-eof@mysql] SELECT 1
+[gap=state-behind-eof@mysql] SET @a = 1
+[gap=state-behind-eof@mysql] COMMIT

@@ -238,9 +238,13 @@ fn prepared(random: &mut Random, entries: &mut Vec<Entry>) {
 fn command(random: &mut Random, entries: &mut Vec<Entry>) {
     let raw = |answer, bytes: &[u8]| Entry::new(Act::Raw(answer, bytes.to_vec()));
     match random.below(9) {
-        0 => entries.push(raw(Answer::One, &[0x0E])),
+        0 | 2 => {
+            let option = [0x1B, u8::try_from(random.below(2)).unwrap(), 0];
+            let mut entry = raw(Answer::One, if random.below(2) == 0 { &[0x0E] } else { &option });
+            entry.gap = Some(("warnings-of-init-db".to_owned(), Some(Flavor::MySql)));
+            entries.push(entry);
+        }
         1 => entries.push(raw(Answer::Rows, b"\x04people\0%")),
-        2 => entries.push(raw(Answer::One, &[0x1B, u8::try_from(random.below(2)).unwrap(), 0])),
         3 => {
             let mut asks = Entry::sql("SELECT @x");
             asks.gap = Some(("user-variable-types".to_owned(), Some(Flavor::MySql)));

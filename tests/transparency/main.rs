@@ -31,6 +31,7 @@ use corpus::{Act, Entry, Section};
 use forms::{FORMS, Form};
 use masks::Facts;
 use pointsman::cluster::Flavor;
+use pointsman::wire::Capabilities;
 use report::{Report, Where};
 use support::raw::Login;
 use twins::Twins;
@@ -58,6 +59,11 @@ impl Choice {
     fn takes(&self, number: usize, section: &Section, at: usize, forms: &[&Form]) -> bool {
         // Without definitions cells have no names by which they could be masked.
         if forms[at].no_definitions && section.entries.iter().any(Entry::masks_cells) {
+            return false;
+        }
+        // A change that an EOF has no room for comes with the next OK of the same connection (`state-behind-eof`).
+        let tracked = forms[at].capabilities & (Capabilities::SESSION_TRACK | Capabilities::DEPRECATE_EOF);
+        if section.generated && tracked == Capabilities::SESSION_TRACK {
             return false;
         }
         // The proxy learns what its servers can do: those who log in later agree on less.

@@ -162,13 +162,17 @@ impl Sequence<'_> {
         let act = self.execution(at);
         let known = &self.known[at];
         let changed = known.changed;
-        if changed {
+        self.known[at].long.fill(false);
+        self.say_executed(act, changed);
+    }
+
+    /// An EXECUTE or what hangs on one: whose types have changed, or which relies on those of one that MySQL may have refused.
+    fn say_executed(&mut self, act: Act, changed: bool) {
+        if changed || matches!(&act, Act::Execute(_, execute) if execute.again) {
             self.say_with_gap(act, "parameter-types", Some(Flavor::MySql));
         } else {
             self.say(act);
         }
-        let known = &mut self.known[at];
-        known.long.fill(false);
     }
 
     /// An EXECUTE of a statement: with types as before, or others.
@@ -195,6 +199,10 @@ impl Sequence<'_> {
             Some(_) => {}
         }
         known.last = types;
+        // MariaDB refuses this type, and goes on with those before.
+        if self.flavor == Flavor::MariaDb && known.last.iter().any(|(kind, _)| *kind == 0xF5) {
+            known.last.clear();
+        }
         let flags = u8::from(known.cursor);
         Act::Execute(known.name.clone(), Execute { flags, again, values })
     }
@@ -208,20 +216,11 @@ impl Sequence<'_> {
                     let act = self.execution(at);
                     let changed = self.known[at].changed;
                     self.known[at].long.fill(false);
-                    if changed {
-                        self.say_with_gap(act, "parameter-types", Some(Flavor::MySql));
-                    } else {
-                        self.say(act);
-                    }
+                    self.say_executed(act, changed);
                 }
                 let (name, changed) = (self.known[at].name.clone(), self.known[at].changed);
                 for _ in 0..=self.random.below(3) {
-                    let act = Act::Fetch(name.clone(), rows);
-                    if changed {
-                        self.say_with_gap(act, "parameter-types", Some(Flavor::MySql));
-                    } else {
-                        self.say(act);
-                    }
+                    self.say_executed(Act::Fetch(name.clone(), rows), changed);
                 }
             }
             Some(at) => self.say(Act::Fetch(self.known[at].name.clone(), rows)),
@@ -272,7 +271,7 @@ impl Sequence<'_> {
 
     fn simple(&mut self) {
         let act = match self.random.below(6) {
-            0 => raw(Answer::One, &[0x0E]),
+            0 => return self.say_with_gap(raw(Answer::One, &[0x0E]), "warnings-of-init-db", Some(Flavor::MySql)),
             1 => raw(Answer::Rows, b"\x04people\0%"),
             2 => raw(Answer::Rows, b"\x04nowhere\0"),
             3 => raw(Answer::Rows, b"\x04made\0a"),
@@ -325,6 +324,7 @@ impl Sequence<'_> {
                 let name = self.one().map_or_else(|| STRANGER.to_owned(), |at| self.known[at].name.clone());
                 (Act::ResetStatement(name), 5, Answer::One)
             }
+            // What MySQL says to one that is cut off: tests/commands.rs.
             4 if self.flavor == Flavor::MariaDb => {
                 let Some(at) = self.one() else { return };
                 (Act::Close(self.known[at].name.clone()), 5, Answer::None)
@@ -333,9 +333,9 @@ impl Sequence<'_> {
             6 => (raw(Answer::Rows, b"\x04people\0%"), 9, Answer::Rows),
             _ => (raw(Answer::One, b"\x02app"), 4, Answer::One),
         };
-        // Cut off, but for the command's byte; or with something behind. MariaDB reads behind the end of those commands whose
-        // length is fixed what an earlier packet left there: nobody else can know that.
-        let fixed = !matches!(act, Act::Execute(..) | Act::Raw(Answer::Rows, _));
+        // Cut off, but for the command's byte; or with something behind. MariaDB reads behind the end of all others but
+        // EXECUTE what an earlier packet left there: nobody else can know that.
+        let fixed = !matches!(act, Act::Execute(..));
         let cut = self.random.below(3) > 0 && !(fixed && self.flavor == Flavor::MariaDb);
         let keep = if cut { 1 + self.random.below(length - 1) } else { length };
         let tail = if cut { Vec::new() } else { vec![0x61; 1 + self.random.below(9)] };
@@ -350,15 +350,20 @@ impl Sequence<'_> {
             self.known.retain(|known| known.name != closed);
         }
         let executes = matches!(act, Act::Execute(..));
+        let counts = matches!(act, Act::Raw(Answer::One, _));
         let act = Act::Altered(Box::new(act), keep, tail, answer);
         if gap {
             self.say_with_gap(act, "malformed-commands", None);
-            // What the next one is told of warnings is of this one.
-            self.say(Act::Sql(b"SELECT 1".to_vec()));
         } else if executes {
             self.say_with_gap(act, "parameter-types", Some(Flavor::MySql));
+        } else if counts {
+            self.say_with_gap(act, "warnings-of-init-db", Some(Flavor::MySql));
         } else {
             self.say(act);
+        }
+        if cut {
+            // What the next one is told of warnings is of this one, of which MySQL counts two.
+            self.say(Act::Sql(b"SELECT 1".to_vec()));
         }
     }
 }
