@@ -65,7 +65,7 @@ SET sql_mode = 'ANSI_QUOTES'
 !hex one 1e
 !hex one 20
 !hex one 21
-!reconnect
+[gap=state-after-change-user] !reconnect
 !hex one 22
 !hex one 30
 !hex one 7f

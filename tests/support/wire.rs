@@ -81,6 +81,11 @@ impl Wire {
         self.compressed.is_some()
     }
 
+    /// Bytes of compressed packets that came and were not asked for.
+    pub fn unasked(&self) -> usize {
+        self.compressed.as_ref().map_or(0, |compressed| compressed.plain.len())
+    }
+
     /// Call before a command: it begins a numbering.
     pub fn begin(&mut self) {
         if let Some(compressed) = &mut self.compressed {

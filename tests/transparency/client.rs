@@ -110,6 +110,8 @@ impl Client {
         let text = text_only || entry.text_only;
         self.no_cursor = entry.no_cursor;
         let end = match self.act(&entry.act, text, &mut steps).await {
+            // Elsewhere the next packet's sequence id tells.
+            Ok(()) if self.raw.stream.unasked() > 0 => End::Garbled("more than the entry waits for".to_owned()),
             Ok(()) => End::Whole,
             Err(error) if error.kind() == io::ErrorKind::TimedOut => End::Silent,
             Err(error) if error.kind() == io::ErrorKind::InvalidData => End::Garbled(error.to_string()),
