@@ -65,7 +65,7 @@ SET sql_mode = 'ANSI_QUOTES'
 !hex one 1e
 !hex one 20
 !hex one 21
-[gap=state-after-change-user] !reconnect
+!reconnect
 !hex one 22
 !hex one 30
 !hex one 7f
@@ -351,11 +351,11 @@ SHOW CREATE TABLE people
 SELECT 1; SELECT 2
 !reset
 SELECT 1; SELECT 2
-[gap=state-after-change-user] !change_user app app
+!change_user app app
 SELECT 1; SELECT 2
 !set_option 0
 SELECT 1; SELECT 2
 !reset
 SELECT 1; SELECT 2
-[gap=state-after-change-user] !change_user app app
+!change_user app app
 SELECT 1; SELECT 2

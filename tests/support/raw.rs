@@ -256,6 +256,8 @@ impl Raw {
                     self.answer(&proof).await;
                 }
                 [1, 3] => {}
+                // Nobody can read it on the way: the password itself; else the key by which to hide it.
+                [1, 4] if self.stream.is_secure() => self.answer(&[password.as_bytes(), b"\0"].concat()).await,
                 [1, 4] => self.answer(&[2]).await,
                 [1, key @ ..] => {
                     let cipher = caching_sha2::encrypt(password.as_bytes(), &nonce, key).expect("a public key");

@@ -72,6 +72,11 @@ impl Wire {
         Ok(())
     }
 
+    /// Whether it is under TLS.
+    pub fn is_secure(&self) -> bool {
+        matches!(self.channel, Channel::Tls { .. })
+    }
+
     /// Begins compression.
     pub fn compress(&mut self, method: Method) {
         self.compressed = Some(Compressed { method, next: 0, plain: BytesMut::new() });

@@ -73,6 +73,7 @@ impl Client {
     /// The end of the login, and what the form asks of a new session.
     async fn log_in(&mut self) -> Heard {
         let mut packets = self.raw.log_in(&self.login).await;
+        assert!(packets.last().is_some_and(Packet::is_ok), "{:?}: {packets:?}", self.login);
         packets.drain(..packets.len() - 1);
         packets[0].sequence = 0;
         let mut steps = vec![("login", packets)];

@@ -241,7 +241,7 @@ fn command(random: &mut Random, entries: &mut Vec<Entry>) {
         0 | 2 => {
             let option = [0x1B, u8::try_from(random.below(2)).unwrap(), 0];
             let mut entry = raw(Answer::One, if random.below(2) == 0 { &[0x0E] } else { &option });
-            entry.gap = Some(("warnings-of-init-db".to_owned(), Some(Flavor::MySql)));
+            entry.gap = Some(("warnings-behind-error".to_owned(), Some(Flavor::MySql)));
             entries.push(entry);
         }
         1 => entries.push(raw(Answer::Rows, b"\x04people\0%")),

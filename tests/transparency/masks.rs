@@ -8,7 +8,9 @@
 //!   (MariaDB 10.11), which is another one where connections are shared; the proxy takes it out;
 //! - the order of changed variables (and of nothing else) among session state changes: that of a hash table of the server;
 //! - the sequence ids of packets inside compressed ones, but of an answer's first: servers number anew wherever they flush,
-//!   and clients do not look at them.
+//!   and clients do not look at them;
+//! - in the OK that ends a login or COM_CHANGE_USER under TLS, the proof by which MariaDB's clients from 11.4 on trust a
+//!   certificate: the proxy gives it, MariaDB 10.11 does not know it yet.
 //!
 //! Of entries that ask for it:
 //! - `connection_id`: the side's own connection id;
@@ -47,6 +49,7 @@ pub enum Mask {
 pub const STATEMENT_ID: &str = "statement id: the session's own";
 pub const EOF_STATE_FLAG: &str = "SESSION_STATE_CHANGED in an EOF, which has no room for the change";
 pub const TRACK_ORDER: &str = "order of changed variables: that of a hash table";
+pub const PROOF_OF_CERTIFICATE: &str = "proof for a certificate, of MariaDB 11.4";
 pub const COMPRESSED_SEQUENCE: &str = "sequence ids inside compressed packets";
 
 impl Mask {
@@ -105,6 +108,15 @@ fn everywhere(step: &str, packets: &mut [Packet], facts: &Facts, capabilities: C
     {
         id[..4].fill(0);
         *used.entry(STATEMENT_ID).or_default() += 1;
+    }
+    if matches!(step, "login" | "change user")
+        && let Some(packet) = packets.first_mut()
+        && let Some(found) = PROOF.find(&packet.payload)
+    {
+        // What changed stands behind it, and then the length of no message.
+        let (head, rest) = (&packet.payload[..found.start()], &packet.payload[found.end()..]);
+        packet.payload = [head, if rest.is_empty() { b"" } else { b"\0" }, rest].concat();
+        *used.entry(PROOF_OF_CERTIFICATE).or_default() += 1;
     }
     let tracked = capabilities.contains(Capabilities::SESSION_TRACK);
     let compressed = capabilities.0 & Capabilities::COMPRESSION.0 != 0;
@@ -181,6 +193,9 @@ static TIMES: LazyLock<Regex> = LazyLock::new(|| {
 /// Error texts name statements by their ids.
 static HANDLER: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"((?:statement handler|The statement) \()(\d+)\)").unwrap());
+
+/// A message of 65 bytes: a one, and a digest.
+static PROOF: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?-u)A\x01[0-9A-F]{64}").unwrap());
 
 static DIGITS: LazyLock<Regex> = LazyLock::new(|| Regex::new("[0-9]").unwrap());
 

@@ -271,7 +271,7 @@ impl Sequence<'_> {
 
     fn simple(&mut self) {
         let act = match self.random.below(6) {
-            0 => return self.say_with_gap(raw(Answer::One, &[0x0E]), "warnings-of-init-db", Some(Flavor::MySql)),
+            0 => return self.say_with_gap(raw(Answer::One, &[0x0E]), "warnings-behind-error", Some(Flavor::MySql)),
             1 => raw(Answer::Rows, b"\x04people\0%"),
             2 => raw(Answer::Rows, b"\x04nowhere\0"),
             3 => raw(Answer::Rows, b"\x04made\0a"),
@@ -357,7 +357,7 @@ impl Sequence<'_> {
         } else if executes {
             self.say_with_gap(act, "parameter-types", Some(Flavor::MySql));
         } else if counts {
-            self.say_with_gap(act, "warnings-of-init-db", Some(Flavor::MySql));
+            self.say_with_gap(act, "warnings-behind-error", Some(Flavor::MySql));
         } else {
             self.say(act);
         }
