@@ -42,7 +42,13 @@ pub(crate) const CONNECTOR_PYTHON: Suite = Suite {
     run: run_connector_python,
     read: read::words,
     labels: "",
-    known: &[],
+    known: &[
+        ("Bug26484601.test_get_connection_using_given_TLS_version", STATUS),
+        ("WL14852.test_giving_ssl_disable_does_not_raise_error", STATUS),
+        ("MySQLConnectionTests.test_shutdown", STATUS),
+        ("MySQLConnectionTests.test_timeout", TIMEOUT),
+        ("BugOra35349093.test_set_compress_true", "it reads at most two compressed packets for one packet"),
+    ],
 };
 pub(crate) const DJANGO: Suite = Suite {
     name: "Django",
