@@ -31,5 +31,5 @@ pub use grants::{Grants, KnownGrants};
 pub use listener::accept;
 pub(crate) use listener::janitor;
 pub use memory::{Changing, Memory, Remembered};
-pub use shared::{Greetings, Shared};
+pub use shared::{Greetings, SchemaKnown, Shared};
 pub use users::{Claim, User, Users};

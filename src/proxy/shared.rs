@@ -154,6 +154,17 @@ const MAX_REMEMBERED: usize = 10_000;
 /// schema or a lost right is told at the login, and a storm of logins costs the primary one question.
 const SCHEMA_KNOWN: Duration = Duration::from_secs(1);
 
+/// What is known of an account's use of a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SchemaKnown {
+    /// Nothing.
+    Unknown,
+    /// It could use it a while ago.
+    Old,
+    /// It could use it just now.
+    Known,
+}
+
 impl Greetings {
     /// The primary's greeting, or one to stand in for it until it was seen.
     #[must_use]
@@ -198,12 +209,24 @@ impl Greetings {
         }
     }
 
-    /// Whether this account could use this schema just now.
+    /// What is known of this account's use of this schema. Of those who come when that is old, one is told so, and is to
+    /// ask again.
     #[must_use]
-    pub fn knows_schema(&self, account: AccountId, client: Option<Host>, schema: &[u8]) -> bool {
-        let schemas = self.schemas.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = schemas.get(&(account, client, schema.to_vec()));
-        known.is_some_and(|seen| clock::now().saturating_duration_since(*seen) < SCHEMA_KNOWN)
+    pub fn schema(&self, account: AccountId, client: Option<Host>, schema: &[u8]) -> SchemaKnown {
+        let mut schemas = self.schemas.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(seen) = schemas.get_mut(&(account, client, schema.to_vec())) else { return SchemaKnown::Unknown };
+        let now = clock::now();
+        if now.saturating_duration_since(*seen) < SCHEMA_KNOWN {
+            return SchemaKnown::Known;
+        }
+        *seen = now;
+        SchemaKnown::Old
+    }
+
+    /// This account cannot use this schema any more.
+    pub fn forget_schema(&self, account: AccountId, client: Option<Host>, schema: &[u8]) {
+        let mut schemas = self.schemas.lock().unwrap_or_else(PoisonError::into_inner);
+        schemas.remove(&(account, client, schema.to_vec()));
     }
 
     /// This account could use this schema.

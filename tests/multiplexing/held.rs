@@ -146,7 +146,7 @@ impl Session<'_> {
             self.wrong("the reset failed");
         }
         let gone = self.state.prepared.pop();
-        self.state = self.state.reset();
+        self.state = State { behind: true, ..self.state.reset() };
         if let Some(gone) = gone {
             let answer = self.execute(&gone, "1").await;
             self.compare("a statement of before the reset", &answer, &Answer::Error(1243, String::new()));
@@ -162,7 +162,7 @@ impl Session<'_> {
         if !packets.last().is_some_and(crate::support::raw::Packet::is_ok) {
             self.wrong("the change of user failed");
         }
-        self.state = State::new(account);
+        self.state = State { behind: true, ..State::new(account) };
         self.probe_some(3).await;
     }
 

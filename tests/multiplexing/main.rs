@@ -32,20 +32,26 @@ use std::time::Duration;
 
 use mysql_async::prelude::Queryable as _;
 use pointsman::cluster::Flavor;
-use pointsman::sandbox::{APP, Account, OTHER, SandboxOptions};
+use pointsman::sandbox::{APP, Account, MONITOR, OTHER, SandboxOptions};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
+use answer::Answer;
 use locks::Locks;
 use session::{Ledger, Log, Session, Then};
 use state::SCHEMAS;
 use support::Stage;
 use support::random::Random;
+use support::raw::{Login, Raw};
 
 /// Sessions at once.
 const TASKS: usize = 40;
 
 /// Connections to a server for one account.
 const POOL: u64 = 5;
+
+/// Somebody gets an answer at least so often.
+const STALL: Duration = Duration::from_secs(6);
 
 /// Sessions of one family, unless told otherwise.
 const SESSIONS: usize = 1000;
@@ -63,7 +69,7 @@ pub struct Defaults {
 pub struct World {
     pub seed: u64,
     pub address: SocketAddr,
-    flavor: Flavor,
+    pub flavor: Flavor,
     pub defaults: Defaults,
     pub locks: Locks,
     steps: AtomicU64,
@@ -148,6 +154,7 @@ async fn task(world: Arc<World>, number: usize, sessions: usize, log: Log) {
 async fn prepare(stage: &Stage) {
     let mut root = stage.servers.primary().root().await.unwrap();
     let mut statements = vec!["CREATE DATABASE muxb".to_owned()];
+    statements.push(format!("GRANT PROCESS ON *.* TO '{}'@'%'", MONITOR.user));
     for account in [APP, OTHER] {
         statements.push(format!("GRANT ALL ON muxb.* TO '{}'@'%'", account.user));
     }
@@ -166,6 +173,9 @@ async fn prepare(stage: &Stage) {
     statements.push("CREATE TABLE app.shadow (n INT PRIMARY KEY, x VARCHAR(60))".to_owned());
     statements.push("INSERT INTO app.shadow VALUES (1, 'real')".to_owned());
     statements.push("CREATE PROCEDURE app.leaks() SELECT 'leaked' INTO @a".to_owned());
+    statements.push(
+        "CREATE FUNCTION app.sets(v VARCHAR(60)) RETURNS VARCHAR(60) NO SQL BEGIN SET @a = v; RETURN v; END".to_owned(),
+    );
     for statement in statements {
         root.query_drop(&statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
     }
@@ -185,12 +195,12 @@ async fn watch(stage: &Stage, over: Arc<AtomicBool>) -> JoinSet<u64> {
                 let counts: Vec<(String, u64)> = root
                     .query(
                         "SELECT user, COUNT(*) FROM information_schema.processlist WHERE user IN ('app', 'other') \
-                         GROUP BY user",
+                         AND command NOT IN ('Killed', 'Busy') AND COALESCE(info, '') NOT LIKE 'KILL%' GROUP BY user",
                     )
                     .await
                     .unwrap();
                 let now = counts.iter().map(|(_, count)| *count).max().unwrap_or_default();
-                // A server needs a moment to see that a connection was closed.
+                // Connections that kill are not the pool's, and a server needs a moment to see that one was closed.
                 beyond = if now > POOL { beyond + 1 } else { 0 };
                 assert!(beyond < 20, "for a second there are more connections than {POOL}: {counts:?}");
                 if beyond == 0 {
@@ -205,6 +215,26 @@ async fn watch(stage: &Stage, over: Arc<AtomicBool>) -> JoinSet<u64> {
     watchers
 }
 
+/// The clients of the proxy and the connections of the servers, after a session waited for too long.
+async fn who_holds_what(stage: &Stage) -> String {
+    let mut text = String::new();
+    // Its own connections are not the ones that are fought for.
+    let mut watcher = Raw::login(stage.listen(), &Login::new(MONITOR.user, MONITOR.password)).await;
+    if let Answer::Rows(rows) = Answer::read(&watcher.query("SHOW PROCESSLIST").await, false) {
+        for row in rows {
+            text += &format!("client: {}\n", row.into_iter().flatten().collect::<Vec<_>>().join(" | "));
+        }
+    }
+    for server in stage.servers.servers() {
+        let mut root = server.root().await.unwrap();
+        let rows: Vec<mysql_async::Row> = root.query("SHOW FULL PROCESSLIST").await.unwrap();
+        for row in rows {
+            text += &format!("{}: {:?}\n", server.name(), row.unwrap());
+        }
+    }
+    text
+}
+
 fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap())
 }
@@ -212,8 +242,9 @@ fn from_environment(name: &str) -> Option<u64> {
 async fn no_session_sees_what_another_did(flavor: Flavor) {
     let options = SandboxOptions { replicas: 1, ..SandboxOptions::default() };
     let Some(servers) = support::start(flavor, options).await else { return };
+    let watcher = format!("[[users]]\nname='{}'\npassword='{}'\n", MONITOR.user, MONITOR.password);
     let extra = format!(
-        "[routing]\nsticky_window='1h'\nmax_lag='1h'\n\
+        "{watcher}[routing]\nsticky_window='1h'\nmax_lag='1h'\n\
          [pools]\nsize={POOL}\nmax_waiting=1000\nwait_timeout='60s'\n"
     );
     let proxy = support::proxy(&servers, &extra).await;
@@ -234,10 +265,22 @@ async fn no_session_sees_what_another_did(flavor: Flavor) {
         let task = tasks.spawn(task(world.clone(), number, each, log.clone()));
         logs.insert(task.id(), log);
     }
-    while let Some(ended) = tasks.join_next_with_id().await {
+    let (mut seen, mut since) = (0, Instant::now());
+    loop {
+        let Ok(ended) = tokio::time::timeout(Duration::from_millis(500), tasks.join_next_with_id()).await else {
+            let steps = world.steps.load(Ordering::Relaxed);
+            if steps != seen {
+                (seen, since) = (steps, Instant::now());
+            } else if since.elapsed() > STALL {
+                panic!("seed {seed}: nobody gets an answer any more:\n{}", who_holds_what(&stage).await);
+            }
+            continue;
+        };
+        let Some(ended) = ended else { break };
         if let Err(error) = ended {
             let log = logs[&error.id()].lock().unwrap().join("\n");
-            panic!("seed {seed}: {error}; what the session did:\n{log}");
+            let others = who_holds_what(&stage).await;
+            panic!("seed {seed}: {error}; what the session did:\n{log}\nthe others:\n{others}");
         }
     }
     over.store(true, Ordering::Relaxed);

@@ -84,12 +84,12 @@ impl Session<'_> {
                 let expected = Answer::column(state.limited(rows));
                 self.expect("SELECT x FROM app.shadow ORDER BY n", expected).await;
             }
-            13 => {
+            13 if !state.behind => {
                 let expected = Answer::column(self.rows());
                 let sql = format!("SELECT tag FROM {} WHERE owner = {} ORDER BY id", self.table(), self.id);
                 self.expect(&sql, expected).await;
             }
-            14 => {
+            13 | 14 => {
                 let expected = Answer::value(state.last_insert_id.to_string());
                 self.expect("SELECT LAST_INSERT_ID()", expected).await;
             }

@@ -156,6 +156,7 @@ impl<'a> Session<'a> {
             self.wrong("an insert without an id");
         }
         self.state.last_insert_id = insert_id;
+        self.state.behind = false;
         self.state.staged.extend(tags);
         if self.state.is_outside() {
             self.end_transaction(true);

@@ -73,6 +73,8 @@ pub struct State {
     pub last_insert_id: u64,
     pub handler: bool,
     pub timestamp: Option<u64>,
+    /// It is a new session to the proxy, which may read a replica that does not have its rows yet.
+    pub behind: bool,
 }
 
 impl State {
@@ -103,6 +105,7 @@ impl State {
             last_insert_id: 0,
             handler: false,
             timestamp: None,
+            behind: false,
         }
     }
 

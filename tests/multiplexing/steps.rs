@@ -1,5 +1,7 @@
 //! What sessions do to their state.
 
+use pointsman::cluster::Flavor;
+
 use crate::answer::Answer;
 use crate::session::{Session, Then};
 use crate::state::{Prepared, PreparedKind, REFERENCES, SCHEMAS, Transaction, Variable};
@@ -32,7 +34,7 @@ const STEPS: &[(usize, Step)] = &[
     (1, Step::Xa),
     (1, Step::Handler),
     (1, Step::Timestamp),
-    (2, Step::Call),
+    (3, Step::Call),
     (1, Step::KillQuery),
     (2, Step::Reset),
     (1, Step::ChangeUser),
@@ -131,7 +133,13 @@ impl Session<'_> {
             Step::Handler => self.handler().await,
             Step::Timestamp => self.timestamp().await,
             Step::Call => {
-                self.run("CALL app.leaks()").await;
+                // What a function does to its connection MariaDB does not report (docs/routing.md, known gaps).
+                if self.world.flavor == Flavor::MariaDb || self.random.below(2) == 0 {
+                    self.run("CALL app.leaks()").await;
+                } else {
+                    let tag = format!("{}-by-function", self.tag());
+                    self.expect(&format!("SELECT app.sets('{tag}')"), Answer::value(tag)).await;
+                }
                 self.state.a = Variable::Any;
             }
             Step::KillQuery => self.kill_query().await,

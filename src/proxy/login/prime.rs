@@ -1,16 +1,21 @@
 //! Whether a server takes the account and the schema of a login, and what its fresh sessions have.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::exchange::Exchange;
 use crate::backend::{BackendError, Lease, PoolKey};
 use crate::proxy::error::refusal;
-use crate::proxy::shared::Shared;
+use crate::proxy::shared::{SchemaKnown, Shared};
 use crate::proxy::users::User;
 use crate::session::{Base, Preamble, Settings};
 use crate::telemetry::LoginFailure;
 use crate::wire::handshake::HandshakeResponse;
 use crate::wire::{Capabilities, ErrPacket};
+
+/// A login waits no longer for the primary when its account could use its schema a while ago: it is answered by what is
+/// known, and the first statement by the server.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Why an account cannot be used.
 pub(super) enum Unprimed {
@@ -34,7 +39,8 @@ impl Exchange<'_> {
         let schema = response.schema.as_deref().unwrap_or_default();
         let primary = shared.cluster.load().primary().and_then(|primary| shared.pools.server(primary.id).cloned());
         let client = primary.and_then(|primary| primary.told_of(self.handle.address().host()));
-        if base.is_some() && shared.greetings.knows_schema(user.account.id, client, schema) {
+        let known = shared.greetings.schema(user.account.id, client, schema);
+        if base.is_some() && known == SchemaKnown::Known {
             return Ok((base, None));
         }
         let key = PoolKey {
@@ -47,7 +53,17 @@ impl Exchange<'_> {
             attributes: None,
         };
         let handles = response.capabilities.contains(Capabilities::CAN_HANDLE_EXPIRED_PASSWORDS);
-        match try_primary(shared, user, &key, response).await {
+        let asked = try_primary(shared, user, &key, response);
+        let asked = if base.is_some() && known == SchemaKnown::Old {
+            // Whoever holds the connections may wait for this very login.
+            tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(|_| Ok((base.clone(), None)))
+        } else {
+            asked.await
+        };
+        if matches!(asked, Err(BackendError::State { .. } | BackendError::Refused { .. })) {
+            shared.greetings.forget_schema(user.account.id, client, schema);
+        }
+        match asked {
             // The password has expired. Whether a client is let in that does not say that it can handle it is the server's.
             Ok((base, Some(lease))) if !handles => {
                 match self.try_login(user.account.clone(), response.capabilities).await {
