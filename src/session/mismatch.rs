@@ -2,6 +2,7 @@
 //! that a statement was misread, or that a server does what nobody knew of.
 
 use super::plan::Job;
+use super::variables::sets_for_itself;
 use crate::sql::{Assignment, Detail, Effects, PrimaryCause, Scope, StatementKind, Value};
 use crate::wire::{Outcome, Status};
 
@@ -85,7 +86,10 @@ pub(super) fn mismatch(job: &Job, before: Status, outcome: &Outcome, explained: 
     match () {
         () if moved && plain => Some(Mismatch::Schema),
         // MySQL counts statements in one.
-        () if plain && outcome.track.variables.iter().any(|(name, _)| &**name != "statement_id") => {
+        () if plain
+            && outcome.track.variables.iter().any(|(name, _)| &**name != "statement_id")
+            && !sets_for_itself(job) =>
+        {
             Some(Mismatch::Variable)
         }
         () if plain && outcome.track.state_changed && !explained => {
@@ -202,7 +206,8 @@ mod tests {
         let variable =
             SessionTrack { variables: vec![("sql_mode".into(), b"x"[..].into())], ..SessionTrack::default() };
         assert_eq!(compare("SELECT 1", on, on, variable.clone()), Some(Mismatch::Variable));
-        assert_eq!(compare("SET sql_mode = 'x'", on, on, variable), None);
+        assert_eq!(compare("SET sql_mode = 'x'", on, on, variable.clone()), None);
+        assert_eq!(compare("SELECT /*+ SET_VAR(sql_mode='x') */ 1", on, on, variable), None);
         let changed = SessionTrack { state_changed: true, ..SessionTrack::default() };
         assert_eq!(compare("SELECT 1", on, on, changed.clone()), Some(Mismatch::StateChange));
         assert_eq!(compare("SELECT @a := 1", on, on, changed), None);

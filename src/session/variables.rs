@@ -6,7 +6,7 @@ use super::plan::Job;
 use super::tracking::{choose, is_hidden};
 use super::{PinCause, Session};
 use crate::sql::{Assignment, Detail, Effects, PrimaryCause, Scope, StatementKind, Value};
-use crate::wire::Outcome;
+use crate::wire::{Outcome, SessionTrack};
 
 /// Variables that belong to one connection and must not reach another session, nor be replayed on another server.
 const UNSHARED: [&str; 20] = [
@@ -36,7 +36,9 @@ impl Session {
     /// Settings that the reply changed. True: the change of state that the server reported is fully explained.
     pub(super) fn settings_after(&mut self, job: &Job, outcome: &Outcome) -> bool {
         let before = Arc::as_ptr(&self.settings);
-        if !self.settings.absorb(&outcome.track) {
+        let passing = !outcome.track.variables.is_empty() && sets_for_itself(job);
+        let kept = passing.then(|| SessionTrack { variables: Vec::new(), ..outcome.track.clone() });
+        if !self.settings.absorb(kept.as_ref().unwrap_or(&outcome.track)) {
             self.pins.set(PinCause::UnknownState, true);
         }
         let mut explained = outcome.track.schema.is_some() || !outcome.track.variables.is_empty();
@@ -149,4 +151,12 @@ impl Session {
         }
         explained
     }
+}
+
+/// Whether a statement sets variables for itself alone, by the hint SET_VAR: MySQL (9.7) may report them as if they stayed.
+pub(super) fn sets_for_itself(job: &Job) -> bool {
+    job.classified.as_ref().is_some_and(|classified| {
+        let text = &*classified.shape.normalised;
+        text.contains("/*+") && text.to_ascii_uppercase().contains("SET_VAR")
+    })
 }
