@@ -61,7 +61,7 @@ const NAMES: &str = "names";
 impl Settings {
     /// What is set after a client's COM_RESET_CONNECTION.
     pub(super) fn after_reset(&mut self, base: &Base) {
-        for Reset { name, reset, .. } in &*base.resets {
+        for Reset { name, reset, .. } in base.resets.iter().filter(|one| one.login != one.reset) {
             self.variables.insert((*name).into(), reset.clone());
         }
         let names = ["character_set_client", "character_set_results", "collation_connection"];
@@ -202,6 +202,17 @@ pub(super) fn tracked_variables(mariadb: bool) -> &'static str {
     list.and_then(|rest| rest.split_once('\'')).map_or("", |(list, _)| list)
 }
 
+/// The same for a session that may want to be told of more. One assignment of a variable: of two in one SET, MySQL (9.7) takes
+/// the first for what it reports.
+pub(super) fn tracking_of(mariadb: bool, wanted: &Settings) -> String {
+    match wanted.variables.get(SYSTEM_VARIABLES) {
+        Some(list) => {
+            format!("session_track_schema=1,session_track_state_change=1,session_track_system_variables={list}")
+        }
+        None => tracking(mariadb).to_owned(),
+    }
+}
+
 /// What a connection's session state is known to be.
 #[derive(Debug, Clone)]
 pub struct ConnectionState {
@@ -245,7 +256,7 @@ impl Preamble {
         let have = if known { &*held.settings } else { &fresh };
         if !known {
             preamble.reset = true;
-            preamble.set.push_str(tracking(held.base.mariadb));
+            preamble.set.push_str(&tracking_of(held.base.mariadb, wanted));
         }
         if preamble.reset {
             for Reset { name, login, .. } in
@@ -274,7 +285,9 @@ impl Preamble {
                 }
             }
             for (name, value) in &wanted.variables {
-                if have.variables.get(name) != Some(value) && !is_charset(name) {
+                // With the tracking of a reset it is set already.
+                let set = preamble.reset && &**name == SYSTEM_VARIABLES;
+                if have.variables.get(name) != Some(value) && !is_charset(name) && !set {
                     preamble.assign(name, value);
                 }
             }

@@ -1,11 +1,10 @@
 //! What the client chose to be told of its session's state (`session_track_*`). The servers' connections tell the proxy more:
 //! what the client chose is kept here, is what it gets to see in replies, and is on the connection while a statement shows it.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::plan::{Job, Request};
-use super::settings::{Preamble, SYSTEM_VARIABLES, literal, tracked_variables, tracking};
+use super::settings::{Preamble, SYSTEM_VARIABLES, literal, tracked_variables, tracking_of};
 use super::{Last, Session};
 use crate::sql::{Assignment, Detail, Effects, Scope, StatementKind, Value};
 use crate::wire::{Outcome, TrackFilter};
@@ -58,11 +57,7 @@ impl Session {
     /// The SET that makes a connection tell what the proxy must know, and what the client chose besides.
     #[must_use]
     pub fn tracking_set(&self) -> String {
-        let mut set = format!("SET {}", tracking(self.is_mariadb()));
-        if let Some(list) = self.settings.variables.get(SYSTEM_VARIABLES) {
-            let _ = write!(set, ",SESSION {SYSTEM_VARIABLES}={list}");
-        }
-        set
+        format!("SET {}", tracking_of(self.is_mariadb(), &self.settings))
     }
 
     /// Takes in what the client chose by `job`, as its connection shows it now.
