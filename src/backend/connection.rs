@@ -26,6 +26,9 @@ const ROW: usize = 16 << 10;
 /// Saying goodbye to a server may take so long; then the socket is just closed.
 const GOODBYE: Duration = Duration::from_millis(100);
 
+/// `ER_NET_PACKET_TOO_LARGE`.
+const TOO_LONG: u16 = 1153;
+
 /// A connection to a server, logged in.
 #[derive(Debug)]
 pub struct Connection {
@@ -186,7 +189,24 @@ impl Connection {
     /// When the connection broke: what was written may have run.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), BackendError> {
         self.busy = true;
-        self.stream.write_all(bytes, None).await.map_err(|error| self.lost(Phase::MayHaveRun, error))
+        match self.stream.write_all(bytes, None).await {
+            Ok(()) => Ok(()),
+            Err(error) => self.refused(error).await,
+        }
+    }
+
+    /// The server takes no more. One that finds a command too long has said so before it closed the connection: that is the
+    /// reply then.
+    async fn refused(&mut self, error: std::io::Error) -> Result<(), BackendError> {
+        let heard = tokio::time::timeout(GOODBYE, self.stream.read(&mut self.inbox)).await;
+        let told = matches!(heard, Ok(Ok(()))).then(|| self.inbox.head()).flatten();
+        let payload = told.and_then(|head| self.inbox.payload(head.header)).unwrap_or_default();
+        if let [0xFF, low, high, ..] = *payload
+            && u16::from_le_bytes([low, high]) == TOO_LONG
+        {
+            return Ok(());
+        }
+        Err(self.lost(Phase::MayHaveRun, error))
     }
 
     /// Writes what stands in `out`.
@@ -200,7 +220,10 @@ impl Connection {
             self.out = BytesMut::new();
         }
         self.out.clear();
-        result.map_err(|error| self.lost(Phase::MayHaveRun, error))
+        match result {
+            Ok(()) => Ok(()),
+            Err(error) => self.refused(error).await,
+        }
     }
 
     /// Says goodbye (COM_QUIT), as far as the socket takes it at once.

@@ -103,14 +103,15 @@ impl DerefMut for Lease {
 }
 
 impl Drop for Lease {
-    /// A connection in the middle of a reply, with a session's transaction or locks on it, or with a schema that its
-    /// pool's sessions do not have, is closed.
+    /// A connection in the middle of a reply, with something that was never sent, with a session's transaction or locks on
+    /// it, or with a schema that its pool's sessions do not have, is closed.
     fn drop(&mut self) {
         let Some(object) = &mut self.object else { return };
         object.connection.stream.release();
         let connection = &object.connection;
         let schema = connection.state.settings.schema.is_some() && self.without_schema;
-        if self.bound || self.dedicated || connection.busy || !connection.inbox.is_empty() || schema {
+        let unsent = !connection.out.is_empty();
+        if self.bound || self.dedicated || connection.busy || unsent || !connection.inbox.is_empty() || schema {
             self.close();
         }
     }

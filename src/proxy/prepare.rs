@@ -18,6 +18,9 @@ use crate::wire::{ErrPacket, Outcome, ProtocolError, ReplyKind};
 /// `ER_UNKNOWN_STMT_HANDLER`.
 const UNKNOWN: u16 = 1243;
 
+/// `ER_NET_PACKET_TOO_LARGE`.
+const TOO_LONG: u16 = 1153;
+
 /// `ER_MAX_PREPARED_STMT_COUNT_REACHED`.
 const TOO_MANY: u16 = 1461;
 
@@ -116,6 +119,10 @@ impl Run<'_> {
             return self.prepared(lease, key, outcome).map(|_| None);
         }
         let executed = lease.swallow(ReplyKind::Results).await?;
+        // Longer than the server takes: it says so, and closes the connection.
+        if let Some(error) = executed.error.clone().filter(|error| error.code == TOO_LONG) {
+            return Err(Failure::Told(error));
+        }
         if executed.error.as_ref().is_none_or(|error| error.code != UNKNOWN) {
             // It ran something, and nobody knows what.
             let what = "another statement id than the next";

@@ -301,7 +301,8 @@ impl Served<'_> {
                 let replication = job.replication;
                 let (ended, error) = self.runs().run(*job, &command, began).await?;
                 self.ended = ended;
-                return Ok(!replication || goes_on(command.payload.first(), error));
+                // A server that finds a command too long says so and closes the connection.
+                return Ok(error != Some(TOO_LONG) && (!replication || goes_on(command.payload.first(), error)));
             }
             Plan::Answer(Answer::Ok(warnings)) => {
                 self.client.ok(self.session.status(), warnings, sequence).await?;
@@ -462,6 +463,9 @@ impl Served<'_> {
         }
     }
 }
+
+/// `ER_NET_PACKET_TOO_LARGE`.
+const TOO_LONG: u16 = 1153;
 
 /// Whether servers let the connection go on behind a replica's command: behind a binary log they end it, however it ended,
 /// but not where they did not begin (MariaDB 10.11, MySQL 9.7).

@@ -7,7 +7,9 @@ use crate::routing::{Route, RouteReason, Target};
 use crate::sql::{Detail, Effects, KillWhom, StatementKind};
 use crate::wire::command::code;
 use crate::wire::inbox::RawCommand;
-use crate::wire::statement::{ClientStatementId, ParameterTypes, ParameterValue, parameter_types, parameter_values};
+use crate::wire::statement::{
+    ClientStatementId, EXECUTE_HEAD, ParameterTypes, ParameterValue, parameter_types, parameter_values,
+};
 use crate::wire::{ErrPacket, ReplyKind};
 
 impl Session {
@@ -59,6 +61,13 @@ impl Session {
         // The rows of a process list are the proxy's own, and few: it opens no cursor.
         let lists = statement.classified.shape.effects.contains(Effects::LISTS_PROCESSES);
         let cursor = flags & 0x07 != 0 && !lists;
+        // Of who names the statement prepared last MariaDB looks at all of the packet, and of nobody else: the server will see
+        // another id.
+        if mariadb && payload.first() == Some(&code::STMT_EXECUTE) && payload.get(1..5) == Some(&[0xFF; 4]) {
+            if let Err(error) = fits(payload, statement.parameters, statement.types.as_deref()) {
+                return Plan::Refuse(error);
+            }
+        }
         match parameter_types(payload, statement.parameters, agreed) {
             Ok(ParameterTypes::Sent(types)) => {
                 match &statement.types {
@@ -69,6 +78,10 @@ impl Session {
                     None => {}
                 }
                 statement.types = Some(Bytes::copy_from_slice(&types));
+            }
+            // MariaDB (10.11) ends with a signal at types that it was never told.
+            Ok(ParameterTypes::AsBefore) if mariadb && statement.types.is_none() => {
+                return Plan::Refuse(ErrPacket::new(1835, b"HY000", "Malformed communication packet"));
             }
             Ok(ParameterTypes::None | ParameterTypes::AsBefore) => {}
             Err(_) if !mariadb || payload.first() == Some(&code::STMT_BULK_EXECUTE) => {
@@ -216,4 +229,26 @@ fn with_values(whom: &KillWhom, values: &[ParameterValue<'_>]) -> Option<KillWho
         filled.push_str(part);
     }
     values.next().is_none().then(|| KillWhom::Expression(filled.into()))
+}
+
+/// Whether an EXECUTE of the statement prepared last holds what it says, in MariaDB's words (10.11).
+fn fits(payload: &[u8], parameters: u16, known: Option<&[u8]>) -> Result<(), ErrPacket> {
+    let malformed = || ErrPacket::new(1835, b"HY000", "Malformed communication packet");
+    let count = usize::from(parameters);
+    if count == 0 {
+        return Ok(());
+    }
+    let at = EXECUTE_HEAD.saturating_add(count.div_ceil(8));
+    let types = match payload.get(at) {
+        Some(1) => {
+            let from = at.saturating_add(1);
+            payload.get(from..from.saturating_add(count.saturating_mul(2))).ok_or_else(malformed)?
+        }
+        Some(0) => known.ok_or_else(malformed)?,
+        _ => return Err(malformed()),
+    };
+    match parameter_values(payload, parameters, types) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(ErrPacket::new(1210, b"HY000", "Incorrect arguments to mysqld_stmt_execute")),
+    }
 }

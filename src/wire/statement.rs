@@ -48,7 +48,7 @@ impl PrepareOk {
 }
 
 /// Bytes of an EXECUTE before its parameters: code, id, flags, iteration count.
-const EXECUTE_HEAD: usize = 10;
+pub const EXECUTE_HEAD: usize = 10;
 
 /// Bytes of a bulk EXECUTE before its types: code, id, flags.
 /// [Page](https://mariadb.com/kb/en/com_stmt_bulk_execute/).
@@ -202,6 +202,11 @@ pub fn parameter_values<'a>(
             8 => integer(reader.u64()?, 64),
             4 => ParameterValue::Double(f64::from(f32::from_bits(reader.u32()?))),
             5 => ParameterValue::Double(f64::from_bits(reader.u64()?)),
+            // Dates and times: a length, and as many bytes.
+            7 | 10 | 11 | 12 => {
+                let len = usize::from(reader.u8()?);
+                ParameterValue::Text(reader.take(len)?)
+            }
             0 | 15 | 16 | 245..=255 => ParameterValue::Text(reader.lenenc_bytes()?),
             _ => return Err(OTHER),
         });
@@ -290,7 +295,7 @@ mod tests {
         assert_eq!(values[4].literal(), "CONVERT(x'2735' USING utf8mb4)");
         assert!(parameter_values(&payload[..30], 5, &types).is_err());
         assert!(parameter_values(payload, 5, &types[..8]).is_err());
-        assert!(parameter_values(payload, 5, b"\x0c\0\x0c\0\x0c\0\x0c\0\x0c\0").is_err());
+        assert!(parameter_values(payload, 5, b"\x37\0\x37\0\x37\0\x37\0\x37\0").is_err());
     }
 
     #[test]
