@@ -16,7 +16,6 @@ use pointsman::wire::command::query_head;
 use pointsman::wire::writer::put_packet;
 use support::Stage;
 use support::raw::{CLASSIC, Login, MODERN, Raw};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 on_both!(every_command_byte_is_answered_as_by_the_server);
 

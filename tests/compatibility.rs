@@ -180,7 +180,7 @@ async fn probe(driver: &(&str, &str, &str, &str), ca: &Path, targets: &[Target])
     match *program {
         "c" | "rust" => {}
         "java" => {
-            _ = run.args(["-Dfile.encoding=UTF-8", "-cp", "/usr/share/java/mariadb-java-client.jar"]).arg(&script)
+            _ = run.args(["-Dfile.encoding=UTF-8", "-cp", "/usr/share/java/mariadb-java-client.jar"]).arg(&script);
         }
         _ => _ = run.arg(&script),
     }

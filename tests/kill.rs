@@ -103,7 +103,7 @@ async fn a_prepared_kill_takes_its_parameter(flavor: Flavor) {
                     let text = error
                         .message
                         .strip_suffix(&own)
-                        .map_or(error.message.to_string(), |front| format!("{front}ID"));
+                        .map_or_else(|| error.message.to_string(), |front| format!("{front}ID"));
                     format!("{} {text}", error.code)
                 } else {
                     format!("{:?}", said.payload)

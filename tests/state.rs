@@ -28,7 +28,7 @@ const OWN: &[&str] =
 /// All that a session can see of its variables, as the primary has them.
 async fn variables(client: &mut Raw) -> Vec<String> {
     let packets = client.query("SHOW SESSION VARIABLES /* pointsman: primary */").await;
-    let rows = packets.iter().filter_map(|packet| text_row(packet));
+    let rows = packets.iter().filter_map(text_row);
     rows.filter(|row| !OWN.iter().any(|own| row.starts_with(&format!("{own} =")))).collect()
 }
 

@@ -197,7 +197,7 @@ impl Connection {
 
     /// The server takes no more. One that finds a command too long has said so before it closed the connection: that is the
     /// reply then.
-    async fn refused(&mut self, error: std::io::Error) -> Result<(), BackendError> {
+    async fn refused(&mut self, error: io::Error) -> Result<(), BackendError> {
         let heard = tokio::time::timeout(GOODBYE, self.stream.read(&mut self.inbox)).await;
         let told = matches!(heard, Ok(Ok(()))).then(|| self.inbox.head()).flatten();
         let payload = told.and_then(|head| self.inbox.payload(head.header)).unwrap_or_default();

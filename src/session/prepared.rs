@@ -63,10 +63,12 @@ impl Session {
         let cursor = flags & 0x07 != 0 && !lists;
         // Of who names the statement prepared last MariaDB looks at all of the packet, and of nobody else: the server will see
         // another id.
-        if mariadb && payload.first() == Some(&code::STMT_EXECUTE) && payload.get(1..5) == Some(&[0xFF; 4]) {
-            if let Err(error) = fits(payload, statement.parameters, statement.types.as_deref()) {
-                return Plan::Refuse(error);
-            }
+        if mariadb
+            && payload.first() == Some(&code::STMT_EXECUTE)
+            && payload.get(1..5) == Some(&[0xFF; 4])
+            && let Err(error) = fits(payload, statement.parameters, statement.types.as_deref())
+        {
+            return Plan::Refuse(error);
         }
         match parameter_types(payload, statement.parameters, agreed) {
             Ok(ParameterTypes::Sent(types)) => {

@@ -191,7 +191,7 @@ fn run_django(suite: &mut Suite, address: SocketAddr) -> Command {
     run
 }
 
-fn run_sqlalchemy(suite: &mut Suite, address: SocketAddr, driver: &str) -> Command {
+fn run_sqlalchemy(suite: &Suite, address: SocketAddr, driver: &str) -> Command {
     let mut run = pytest();
     run.args(suite.labels.split_whitespace());
     run.arg("--dburi").arg(format!("mysql+{driver}://{USER}:{USER}@{address}/test?charset=utf8mb4"));
@@ -206,7 +206,7 @@ pub(crate) fn sqlalchemy_on_asyncmy(suite: &mut Suite, address: SocketAddr) -> C
     run_sqlalchemy(suite, address, "asyncmy")
 }
 
-fn run_dbd(suite: &mut Suite, address: SocketAddr, driver: &str) -> Command {
+fn run_dbd(suite: &Suite, address: SocketAddr, driver: &str) -> Command {
     let login = format!("DBI:{driver}:database=test;host={};port={}", address.ip(), address.port());
     let mut run = command("prove");
     run.arg("-v").args(suite.labels.split_whitespace());

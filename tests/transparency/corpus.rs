@@ -69,7 +69,7 @@ pub enum Act {
     ChangeUser(String, Option<String>),
     Reconnect,
     /// Another one's payload, cut to this length, and with these bytes behind it.
-    Altered(Box<Act>, usize, Vec<u8>, Answer),
+    Altered(Box<Self>, usize, Vec<u8>, Answer),
 }
 
 impl Act {

@@ -187,7 +187,7 @@ async fn compare_section(
 
 /// Every listed statement and command.
 async fn the_corpus_is_answered_as_by_the_server(flavor: Flavor) {
-    compare_all(flavor, &corpus::load()).await;
+    Box::pin(compare_all(flavor, &corpus::load())).await;
 }
 
 /// The committed seed.
@@ -200,7 +200,7 @@ async fn what_chance_makes_is_answered_as_by_the_server(flavor: Flavor) {
     let (queries, sequences) = if Choice::from_environment().all { (60, 60) } else { (40, 20) };
     let mut sections = generate::sections(seed, queries);
     sections.extend(sequences::sections(seed, sequences, flavor));
-    compare_all(flavor, &sections).await;
+    Box::pin(compare_all(flavor, &sections)).await;
 }
 
 on_both!(the_corpus_is_answered_as_by_the_server, what_chance_makes_is_answered_as_by_the_server);

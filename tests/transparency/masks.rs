@@ -218,14 +218,14 @@ fn asked_for(
     let binary = matches!(step, "execute" | "fetch");
     let mut left = 0_u64;
     let mut in_rows = step == "fetch";
-    for at in 0..packets.len() {
-        if masks.contains(&Mask::Plan) && drop_plan(&mut packets[at].payload, classic) {
+    for packet in packets.iter_mut() {
+        if masks.contains(&Mask::Plan) && drop_plan(&mut packet.payload, classic) {
             *used.entry(Mask::Plan.name()).or_default() += 1;
         }
-        let payload = packets[at].payload.clone();
+        let payload = packet.payload.clone();
         if payload.first() == Some(&0xFF) {
             let masked = mask_text(&payload, masks, facts, used);
-            packets[at].payload = masked;
+            packet.payload = masked;
             continue;
         }
         if left > 0 {
@@ -244,7 +244,7 @@ fn asked_for(
                     let Some(text) = cell else { continue };
                     *text = mask_cell(text, column, binary, masks, facts, used);
                 }
-                packets[at].payload = cells
+                packet.payload = cells
                     .iter()
                     .flat_map(|cell| match cell {
                         Some(text) => [&b"|"[..], text].concat(),
