@@ -326,7 +326,7 @@ async fn is_told_apart(servers: Option<Sandbox>, refused: Option<&str>) {
         let proxy = support::proxy_of(&text).await;
         let mut client = Raw::login(proxy.listen(), &Login::new("app", "app-secret")).await;
         let error = client.query("SELECT 1").await.pop().unwrap().error();
-        assert_eq!(error.code, 2003, "{error:?}");
+        assert_eq!(error.code, 1429, "{error:?}");
         assert!(error.message.contains("servers.proxy_protocol"), "{error:?}");
         proxy.stop().await;
     }

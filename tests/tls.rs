@@ -180,7 +180,7 @@ async fn servers_are_verified_as_far_as_configured(flavor: Flavor) {
                 } else {
                     login.last().unwrap().error()
                 };
-                assert_eq!(error.code, 2003, "{settings}: {error:?}");
+                assert_eq!(error.code, 1429, "{settings}: {error:?}");
                 assert!(error.message.contains("no TLS with `primary`"), "{}", error.message);
                 assert!(stage.metric("pointsman_tls_failures_total", &["server"]).await >= 1.0);
                 assert!(stage.metric("pointsman_server_up", &["primary"]).await < 0.5, "nor does the monitor trust it");
@@ -400,9 +400,8 @@ async fn large_packets_pass_both_ways(flavor: Flavor) {
         }
         last = client.try_read().await;
     }
-    if let Ok(packet) = last {
-        assert_eq!(packet.error().code, 2013);
-    }
+    // Without a word: an error would say that only the statement failed.
+    assert!(last.is_err(), "{last:?}");
     stage.end().await;
 }
 

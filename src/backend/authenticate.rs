@@ -109,7 +109,7 @@ pub(super) async fn authenticate(
             AuthReply::Ok => return Ok(()),
             AuthReply::Err => {
                 let error = ErrPacket::parse(&packet).unwrap_or_else(|error| {
-                    ErrPacket::new(2013, b"HY000", &format!("an unreadable error packet: {error}"))
+                    ErrPacket::new(1043, b"08S01", &format!("an unreadable error packet: {error}"))
                 });
                 return Err(AuthError::Refused(error));
             }

@@ -20,8 +20,8 @@ pub(super) enum SessionError {
     Ended(&'static str),
 }
 
-/// What the client is told of a server's failure. Code 2013 and its text are what clients' libraries and frameworks
-/// take for a lost connection.
+/// What the client is told of a server's failure. Numbers from 2000 on are the clients' own: libmariadb takes an ERR packet with one for
+/// malformed (2027, 3.3), and the text would never be seen. The text of a lost connection is what frameworks know it by.
 #[must_use]
 pub(super) fn refusal(error: &BackendError) -> ErrPacket {
     match error {
@@ -30,7 +30,7 @@ pub(super) fn refusal(error: &BackendError) -> ErrPacket {
         | BackendError::Header { .. }
         | BackendError::ConnectTimeout { .. }
         | BackendError::Protocol { phase: Phase::NotSent, .. } => ErrPacket::new(
-            2003,
+            1429,
             b"HY000",
             &format!("pointsman: {error}; nothing was sent to it, so the statement can be tried again"),
         ),
@@ -48,13 +48,13 @@ pub(super) fn refusal(error: &BackendError) -> ErrPacket {
         BackendError::PoolFull { text } => ErrPacket::new(1203, b"42000", text),
         BackendError::State { error, .. } => ErrPacket::new(error.code, &error.sql_state, &error.message),
         BackendError::Lost { server, error, .. } => ErrPacket::new(
-            2013,
-            b"HY000",
+            1158,
+            b"08S01",
             &format!("Lost connection to MySQL server during query (pointsman: server `{server}`: {error})"),
         ),
         BackendError::Protocol { server, error, .. } => ErrPacket::new(
-            2013,
-            b"HY000",
+            1158,
+            b"08S01",
             &format!("Lost connection to MySQL server during query (pointsman: server `{server}` sent a {error})"),
         ),
     }

@@ -166,11 +166,14 @@ impl Run<'_> {
                         return Err(SessionError::Ended("a server failed before it had taken long data"));
                     }
                     let packet = refusal(&error);
-                    self.client.refuse(&packet, command.next_sequence).await?;
                     self.shared.metrics.error(packet.code, Origin::Proxy);
-                    if pinned || (!error.is_before() && !job.repeatable) {
-                        // What the session had there is gone, or the fate of a write is unknown: the client must see
-                        // its connection end, as it would have directly.
+                    // What the session had there is gone, or the fate of a write is unknown: the client must see its
+                    // connection end, as it would have directly, without a word: its library then says 2013.
+                    let ends = pinned || (!error.is_before() && !job.repeatable);
+                    if !ends || !matches!(error, BackendError::Lost { .. } | BackendError::Protocol { .. }) {
+                        self.client.refuse(&packet, command.next_sequence).await?;
+                    }
+                    if ends {
                         return Err(SessionError::Ended("lost the connection that it depended on"));
                     }
                     (None, Some((packet.code, Origin::Proxy)))

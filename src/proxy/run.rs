@@ -158,12 +158,9 @@ impl Served<'_> {
                         *self.leases.slot(slot) = None;
                         self.session.lost(slot);
                     }
-                    return Ok(Event::Leave(
-                        "Lost connection to MySQL server (pointsman: the server ended the connection that the session \
-                         depended on)",
-                        2013,
-                        b"HY000",
-                    ));
+                    // As the server does it: without a word.
+                    tracing::debug!(id = self.handle.id, "the server ended the connection that the session depended on");
+                    return Ok(Event::Closed);
                 }
             }
         }
