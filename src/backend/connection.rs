@@ -141,9 +141,8 @@ impl Connection {
             .filter(|(_, login, reset)| login != reset)
             .map(|(name, login, reset)| {
                 let quoted = |value: &str| if value.is_empty() { "''".into() } else { literal(name, value.as_bytes()) };
-                // MySQL keeps CLIENT_IGNORE_SPACE at a reset (9.7), MariaDB does not (10.11).
-                let keeps = !mariadb && name == "sql_mode";
-                Reset { name, login: quoted(&login), reset: quoted(if keeps { &login } else { &reset }) }
+                // MySQL keeps them at a reset (9.7), MariaDB does not (10.11).
+                Reset { name, login: quoted(&login), reset: quoted(if mariadb { &reset } else { &login }) }
             })
             .collect();
         self.state.base = Arc::new(Base {

@@ -109,8 +109,8 @@ fn unquoted(literal: &str) -> &str {
     literal.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')).unwrap_or(literal)
 }
 
-/// A variable that a login sets by the client's capabilities (CLIENT_IGNORE_SPACE, CLIENT_INTERACTIVE), and that
-/// COM_RESET_CONNECTION sets to the server's own value.
+/// A variable that a login sets by the client's capabilities (CLIENT_IGNORE_SPACE, CLIENT_INTERACTIVE): DEFAULT is the
+/// server's own value, and so is what MariaDB's COM_RESET_CONNECTION leaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reset {
     /// Its name.
@@ -135,7 +135,7 @@ pub struct Base {
     /// What COM_RESET_CONNECTION leaves of the character sets, when that is not the login's: MySQL takes the server's own.
     /// `character_set_client`, `character_set_results`, `collation_connection`.
     pub reset: Option<[Box<str>; 3]>,
-    /// What a login sets and COM_RESET_CONNECTION takes back.
+    /// What a login sets otherwise than the server's own.
     pub resets: Box<[Reset]>,
     /// `@@sql_mode`.
     pub sql_mode: Box<str>,
@@ -281,7 +281,9 @@ impl Preamble {
                 if &**name == SYSTEM_VARIABLES {
                     preamble.assign(name, &format!("'{}'", tracked_variables(held.base.mariadb)));
                 } else if !is_charset(name) {
-                    preamble.assign(name, "DEFAULT");
+                    // DEFAULT is the server's, without what the login's capabilities set.
+                    let login = held.base.resets.iter().find(|one| one.name == &**name);
+                    preamble.assign(name, login.map_or("DEFAULT", |one| &*one.login));
                 }
             }
             for (name, value) in &wanted.variables {
