@@ -41,8 +41,12 @@ enum Touch {
 
 impl Found {
     /// After `job` ran in `slot`. `limited`: `sql_select_limit` is set.
-    pub(super) fn after(self, job: &Job, slot: Slot, outcome: &Outcome, limited: bool) -> Self {
+    pub(super) fn after(self, job: &Job, slot: Slot, outcome: &Outcome, limited: bool, mariadb: bool) -> Self {
         match touch(job, outcome, limited) {
+            // MySQL (9.7) counts the rows that an UPDATE found.
+            Touch::No if !mariadb && job.kind() == Some(StatementKind::Write) && outcome.error.is_none() => {
+                Self::On(slot)
+            }
             Touch::No => self,
             Touch::Rows if outcome.rows <= REPLAYED_ROWS => Self::Rows(outcome.rows),
             Touch::Rows | Touch::Yes => Self::On(slot),

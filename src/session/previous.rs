@@ -113,7 +113,7 @@ impl Session {
             None => {}
         }
         let limited = self.settings.variables.contains_key("sql_select_limit");
-        self.found = self.found.after(job, slot, outcome, limited);
+        self.found = self.found.after(job, slot, outcome, limited, self.is_mariadb());
         let result = outcome.result_sets > 0;
         // A statement that asks leaves what it asked about as it was.
         if effects.contains(Effects::ASKS_DIAGNOSTICS) && outcome.error.is_none() {
