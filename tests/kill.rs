@@ -78,6 +78,10 @@ async fn a_prepared_kill_takes_its_parameter(flavor: Flavor) {
                 continue;
             }
             for kind in ["long", "ulonglong", "string", "tiny", "cursor", "nobody", "null"] {
+                // Query id 0 is that of any thread that has run nothing yet.
+                if sql.contains("QUERY ID") && kind == "null" {
+                    continue;
+                }
                 let mut victim = Raw::login(address, &login).await;
                 let id = id_of(&victim);
                 let text = [&[u8::try_from(id.to_string().len()).unwrap()][..], id.to_string().as_bytes()].concat();

@@ -139,8 +139,10 @@ impl Session {
     /// For how long a connection that [`Self::holds_only`] is kept though others wait for one.
     #[must_use]
     pub fn hold(&self) -> Duration {
-        let warned = self.last.slot.is_some() && (self.conditions > 0 || self.last.failed || !self.last.counted);
-        if warned || matches!(self.found, Found::On(_)) { LONG_HOLD } else { HOLD }
+        let warned = self.last.slot.is_some() && (self.conditions > 0 || self.last.failed);
+        // Hardly anybody asks for FOUND_ROWS() after a write, which MySQL answers.
+        let found = self.last.result && matches!(self.found, Found::On(_));
+        if warned || found { LONG_HOLD } else { HOLD }
     }
 
     /// Whether a connection is kept only for what may be asked about it, which ends after [`Self::hold`].
