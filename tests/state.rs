@@ -70,15 +70,16 @@ fn logins() -> Vec<Login> {
         .collect()
 }
 
+/// A stage whose sessions differ by INTERACTIVE: otherwise there is nothing to tell them by.
+async fn stage_with_timeouts(flavor: Flavor) -> Option<Stage> {
+    let stage = stage_on(flavor, 0, ONE).await?;
+    let timeouts = ["SET GLOBAL wait_timeout = 4000", "SET GLOBAL interactive_timeout = 5000"];
+    stage.servers.primary().run(&timeouts).await.unwrap();
+    Some(stage)
+}
+
 async fn a_reset_connection_is_as_a_fresh_one(flavor: Flavor) {
-    let Some(stage) = stage_on(flavor, 0, ONE).await else { return };
-    // Otherwise there is nothing to tell them by.
-    stage
-        .servers
-        .primary()
-        .run(&["SET GLOBAL wait_timeout = 4000", "SET GLOBAL interactive_timeout = 5000"])
-        .await
-        .unwrap();
+    let Some(stage) = stage_with_timeouts(flavor).await else { return };
     for login in logins() {
         let mut last = Raw::login(stage.listen(), &login).await;
         // It leaves what makes its connection be reset.
@@ -97,13 +98,7 @@ async fn a_reset_connection_is_as_a_fresh_one(flavor: Flavor) {
 }
 
 async fn a_reset_of_the_client_leaves_what_a_server_leaves(flavor: Flavor) {
-    let Some(stage) = stage_on(flavor, 0, ONE).await else { return };
-    stage
-        .servers
-        .primary()
-        .run(&["SET GLOBAL wait_timeout = 4000", "SET GLOBAL interactive_timeout = 5000"])
-        .await
-        .unwrap();
+    let Some(stage) = stage_with_timeouts(flavor).await else { return };
     for login in logins() {
         let [mut direct, mut through] = both(&stage, &login).await;
         for client in [&mut direct, &mut through] {

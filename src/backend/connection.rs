@@ -12,6 +12,7 @@ use crate::cluster::ServerId;
 use crate::net::Stream;
 use crate::session::{Base, ConnectionState, Preamble, Reset, Settings, literal, tracking};
 use crate::wire::command::query_head;
+use crate::wire::err::PACKET_TOO_LARGE;
 use crate::wire::inbox::KEPT;
 use crate::wire::reader::Reader;
 use crate::wire::writer::put_packet;
@@ -25,9 +26,6 @@ const ROW: usize = 16 << 10;
 
 /// Saying goodbye to a server may take so long; then the socket is just closed.
 const GOODBYE: Duration = Duration::from_millis(100);
-
-/// `ER_NET_PACKET_TOO_LARGE`.
-const TOO_LONG: u16 = 1153;
 
 /// A connection to a server, logged in.
 #[derive(Debug)]
@@ -201,7 +199,7 @@ impl Connection {
         let told = matches!(heard, Ok(Ok(()))).then(|| self.inbox.head()).flatten();
         let payload = told.and_then(|head| self.inbox.payload(head.header)).unwrap_or_default();
         if let [0xFF, low, high, ..] = *payload
-            && u16::from_le_bytes([low, high]) == TOO_LONG
+            && u16::from_le_bytes([low, high]) == PACKET_TOO_LARGE
         {
             return Ok(());
         }
@@ -310,6 +308,15 @@ impl Connection {
         let row = self.read_row().await?;
         self.busy = false;
         Ok(row)
+    }
+
+    /// Runs a query of the proxy's own for one number. None: it is NULL, or no number.
+    ///
+    /// # Errors
+    /// As [`Self::query_row`].
+    pub async fn query_number(&mut self, sql: &str) -> Result<Option<u64>, BackendError> {
+        let row = self.query_row(sql).await?;
+        Ok(row.first().and_then(|text| std::str::from_utf8(text).ok()?.parse().ok()))
     }
 
     /// Appends a query of the proxy's own to `out`.

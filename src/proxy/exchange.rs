@@ -37,7 +37,7 @@ impl Run<'_> {
         };
         let mut preamble = between(lease);
         let placed = self.place(job, lease, &preamble).await?;
-        if matches!(placed, Placed::Held(_)) {
+        if matches!(placed, Placed::Prepared(_)) {
             preamble = between(lease);
         }
         let carries_state = !preamble.is_empty();
@@ -58,15 +58,15 @@ impl Run<'_> {
                 lease.swallow_preamble(&std::mem::take(&mut pending)).await?;
             }
         }
-        if let Placed::Ahead(..) = placed {
-            self.put_ahead(job, lease)?;
+        if let Placed::Ahead(id, ..) = placed {
+            self.put_ahead(id, lease)?;
         }
         self.send(job, lease, command, placed.id()).await?;
         if !pending.is_empty() {
             lease.swallow_preamble(&pending).await?;
         }
-        if let Placed::Ahead(key, guess) = placed
-            && let Some(id) = self.swallow_ahead(job, lease, key, guess).await?
+        if let Placed::Ahead(id, key, guess) = placed
+            && let Some(id) = self.swallow_ahead(id, lease, key, guess).await?
         {
             self.send(job, lease, command, Some(id)).await?;
         }

@@ -272,9 +272,9 @@ impl Run<'_> {
             return;
         }
         let Some(lease) = self.leases.slot(Slot::Primary) else { return };
-        match lease.query_row("SELECT LAST_INSERT_ID()").await {
-            Ok(row) => {
-                job.last_insert_id = row.first().and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+        match lease.query_number("SELECT LAST_INSERT_ID()").await {
+            Ok(id) => {
+                job.last_insert_id = id;
                 self.session.released(Slot::Primary, job.last_insert_id);
             }
             Err(error) => {
@@ -299,12 +299,12 @@ impl Run<'_> {
                 lease.swallow_preamble(&pending).await?;
             }
             let text = job.text.as_ref().and_then(|text| text.get(1..)).unwrap_or_default();
-            let row = lease.query_row(&String::from_utf8_lossy(text)).await;
-            if !matches!(row, Err(BackendError::Lost { .. } | BackendError::Protocol { .. })) {
+            let value = lease.query_number(&String::from_utf8_lossy(text)).await;
+            if !matches!(value, Err(BackendError::Lost { .. } | BackendError::Protocol { .. })) {
                 lease.busy = false;
                 *self.leases.slot(slot) = Some(lease);
             }
-            Ok(row?.first().and_then(|text| std::str::from_utf8(text).ok()?.parse().ok()).unwrap_or(0))
+            Ok(value?.unwrap_or(0))
         };
         let value = asked.await;
         self.leases.give_back(self.session);

@@ -101,8 +101,8 @@ impl Leases {
 pub(super) async fn release(mut lease: Lease, slot: Slot, session: &mut Session) {
     let mut last = None;
     if slot == Slot::Primary && session.holds_insert_id() {
-        match lease.query_row("SELECT LAST_INSERT_ID()").await {
-            Ok(row) => last = row.first().and_then(|text| std::str::from_utf8(text).ok()?.parse().ok()),
+        match lease.query_number("SELECT LAST_INSERT_ID()").await {
+            Ok(id) => last = id,
             Err(error) => {
                 tracing::debug!(%error, "lost a held connection");
                 return session.lost(slot);

@@ -1,13 +1,12 @@
 //! Replies that are given again without asking a server, bounded in bytes, for all sessions. Knows nothing of what they say;
 //! when one may be used is the session's to decide.
 
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 
 use bytes::Bytes;
 use quick_cache::Weighter;
-use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::sync::Cache;
 
 use crate::session::{MemoryKey, Settings};
 use crate::wire::Outcome;
@@ -39,21 +38,6 @@ impl Remembered {
     }
 }
 
-/// Keys are keyed hashes: half of one is as good a hash as any.
-#[derive(Default)]
-struct Half(u64);
-
-impl Hasher for Half {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        let half: [u8; 8] = bytes.first_chunk().copied().unwrap_or_default();
-        self.0 ^= u64::from_le_bytes(half);
-    }
-}
-
 #[derive(Clone)]
 struct Bytewise;
 
@@ -63,11 +47,9 @@ impl Weighter<u128, Arc<Remembered>> for Bytewise {
     }
 }
 
-type Inner = Cache<u128, Arc<Remembered>, Bytewise, BuildHasherDefault<Half>, DefaultLifecycle<u128, Arc<Remembered>>>;
-
 /// The replies that are remembered.
 pub struct Memory {
-    cache: Option<Inner>,
+    cache: Option<Cache<u128, Arc<Remembered>, Bytewise>>,
     generation: AtomicU64,
     changing: AtomicU32,
 }
@@ -77,9 +59,7 @@ impl Memory {
     #[must_use]
     pub fn new(bytes: u64) -> Self {
         let expected = usize::try_from(bytes >> 10).unwrap_or(usize::MAX);
-        let cache = (bytes > 0).then(|| {
-            Inner::with(expected, bytes, Bytewise, BuildHasherDefault::default(), DefaultLifecycle::default())
-        });
+        let cache = (bytes > 0).then(|| Cache::with_weighter(expected, bytes, Bytewise));
         Self { cache, generation: AtomicU64::new(0), changing: AtomicU32::new(0) }
     }
 

@@ -11,15 +11,13 @@ use super::execute::{Failure, Run};
 use crate::backend::Lease;
 use crate::session::{ClientStatement, Job, Preamble, Request, StatementKey};
 use crate::wire::command::code;
+use crate::wire::err::PACKET_TOO_LARGE;
 use crate::wire::statement::{ClientStatementId, ServerStatementId};
 use crate::wire::writer::put_packet;
 use crate::wire::{ErrPacket, Outcome, ProtocolError, ReplyKind};
 
 /// `ER_UNKNOWN_STMT_HANDLER`.
 const UNKNOWN: u16 = 1243;
-
-/// `ER_NET_PACKET_TOO_LARGE`.
-const TOO_LONG: u16 = 1153;
 
 /// `ER_MAX_PREPARED_STMT_COUNT_REACHED`.
 const TOO_MANY: u16 = 1461;
@@ -31,8 +29,10 @@ pub(super) enum Placed {
     None,
     /// The connection holds it.
     Held(ServerStatementId),
-    /// Its PREPARE goes in front of the command and will give this id.
-    Ahead(StatementKey, ServerStatementId),
+    /// It was prepared just now, which may have changed the connection's state.
+    Prepared(ServerStatementId),
+    /// The PREPARE of the client's statement goes in front of the command and will give this id.
+    Ahead(ClientStatementId, StatementKey, ServerStatementId),
 }
 
 impl Placed {
@@ -40,14 +40,14 @@ impl Placed {
     pub(super) fn id(self) -> Option<ServerStatementId> {
         match self {
             Self::None => None,
-            Self::Held(id) | Self::Ahead(_, id) => Some(id),
+            Self::Held(id) | Self::Prepared(id) | Self::Ahead(_, _, id) => Some(id),
         }
     }
 }
 
 impl Run<'_> {
     /// Finds the statement that `job` names on a connection that `preamble` will give the session's state. Prepares it
-    /// there unless that can be done in one write with the command; then `preamble` is no longer what is to be sent.
+    /// there unless that can be done in one write with the command.
     pub(super) async fn place(&self, job: &Job, lease: &mut Lease, preamble: &Preamble) -> Result<Placed, Failure> {
         let id = match job.request {
             Request::Execute(id) | Request::Statement(id) => id,
@@ -76,29 +76,22 @@ impl Run<'_> {
         };
         if matches!(job.request, Request::Execute(_))
             && wanted == *settings
-            && let Some(id) = lease.statements.next_id()
+            && let Some(guess) = lease.statements.next_id()
         {
-            return Ok(Placed::Ahead(key, id));
+            return Ok(Placed::Ahead(id, key, guess));
         }
         let preamble = Preamble::between(&lease.state, &wanted);
         let pending = if preamble.is_empty() { Vec::new() } else { lease.prepare_state(&preamble, &wanted) };
         put_prepare(lease, statement);
         lease.flush().await?;
         lease.swallow_preamble(&pending).await?;
-        let mut outcome = lease.swallow(ReplyKind::Prepare).await?;
-        if self.makes_room(lease, &outcome) {
-            put_prepare(lease, statement);
-            lease.flush().await?;
-            outcome = lease.swallow(ReplyKind::Prepare).await?;
-        }
-        self.prepared(lease, key, outcome).map(Placed::Held)
+        let outcome = lease.swallow(ReplyKind::Prepare).await?;
+        self.prepared(lease, statement, key, outcome).await.map(Placed::Prepared)
     }
 
     /// Puts the PREPARE in front of an EXECUTE.
-    pub(super) fn put_ahead(&self, job: &Job, lease: &mut Lease) -> Result<(), Failure> {
-        if let Request::Execute(id) = job.request {
-            put_prepare(lease, self.client_statement(id)?);
-        }
+    pub(super) fn put_ahead(&self, id: ClientStatementId, lease: &mut Lease) -> Result<(), Failure> {
+        put_prepare(lease, self.client_statement(id)?);
         Ok(())
     }
 
@@ -109,18 +102,19 @@ impl Run<'_> {
     /// When the server did not take the PREPARE: the EXECUTE then did nothing.
     pub(super) async fn swallow_ahead(
         &self,
-        job: &Job,
+        id: ClientStatementId,
         lease: &mut Lease,
         key: StatementKey,
         guess: ServerStatementId,
     ) -> Result<Option<ServerStatementId>, Failure> {
+        let statement = self.client_statement(id)?;
         let outcome = lease.swallow(ReplyKind::Prepare).await?;
         if outcome.prepared.is_some_and(|prepared| prepared.statement == guess) {
-            return self.prepared(lease, key, outcome).map(|_| None);
+            return self.prepared(lease, statement, key, outcome).await.map(|_| None);
         }
         let executed = lease.swallow(ReplyKind::Results).await?;
         // Longer than the server takes: it says so, and closes the connection.
-        if let Some(error) = executed.error.clone().filter(|error| error.code == TOO_LONG) {
+        if let Some(error) = executed.error.clone().filter(|error| error.code == PACKET_TOO_LARGE) {
             return Err(Failure::Told(error));
         }
         if executed.error.as_ref().is_none_or(|error| error.code != UNKNOWN) {
@@ -128,23 +122,26 @@ impl Run<'_> {
             let what = "another statement id than the next";
             return Err(lease.broken(ProtocolError::Malformed { packet: "PREPARE_OK", what }).into());
         }
-        if self.makes_room(lease, &outcome)
-            && let Request::Execute(id) = job.request
-        {
-            put_prepare(lease, self.client_statement(id)?);
-            lease.flush().await?;
-            let outcome = lease.swallow(ReplyKind::Prepare).await?;
-            return self.prepared(lease, key, outcome).map(Some);
-        }
-        self.prepared(lease, key, outcome).map(Some)
+        self.prepared(lease, statement, key, outcome).await.map(Some)
     }
 
     fn client_statement(&self, id: ClientStatementId) -> Result<&ClientStatement, Failure> {
         self.session.statements().get(id).ok_or_else(unknown)
     }
 
-    /// Takes in the reply to a PREPARE of the proxy's own.
-    fn prepared(&self, lease: &mut Lease, key: StatementKey, outcome: Outcome) -> Result<ServerStatementId, Failure> {
+    /// Takes in the reply to a PREPARE of the proxy's own, which is sent once more if that is of use.
+    async fn prepared(
+        &self,
+        lease: &mut Lease,
+        statement: &ClientStatement,
+        key: StatementKey,
+        mut outcome: Outcome,
+    ) -> Result<ServerStatementId, Failure> {
+        if self.makes_room(lease, &outcome) {
+            put_prepare(lease, statement);
+            lease.flush().await?;
+            outcome = lease.swallow(ReplyKind::Prepare).await?;
+        }
         match (outcome.prepared, outcome.error) {
             (Some(prepared), _) => {
                 lease.statements.insert(key, prepared.statement, self.shared.config.pools.statements as usize);

@@ -45,11 +45,7 @@ impl Session {
         text: &[u8],
         environment: &Environment<'_>,
     ) -> Option<MemoryKey> {
-        let scope = environment.memory?;
-        self.base.as_ref()?;
-        if self.left_replica || self.filter != TrackFilter::default() {
-            return None;
-        }
+        // First what tells at once that most statements are not remembered.
         let remembers = match request {
             Request::Prepare(_) => {
                 matches!(classified.shape.kind, StatementKind::Select | StatementKind::Write)
@@ -60,11 +56,15 @@ impl Session {
             Request::Forward => {
                 classified.shape.kind == StatementKind::Set
                     && self.pins.is_empty()
-                    && matches!(&classified.detail, Detail::Set(Some(assignments)) if assignments.iter().all(is_carried))
+                    && matches!(&classified.detail, Detail::Set(Some(assignments)) if assignments.iter().all(is_plain))
             }
             Request::Execute(_) | Request::Statement(_) => false,
         };
-        if !remembers {
+        if !remembers || self.base.is_none() || self.left_replica {
+            return None;
+        }
+        let scope = environment.memory?;
+        if self.filter != TrackFilter::default() {
             return None;
         }
         let [first, second] = environment.keys;
@@ -109,7 +109,7 @@ impl Session {
 }
 
 /// Whether an assignment does the same on any connection of the same state, and nothing besides.
-fn is_carried(assignment: &Assignment) -> bool {
+fn is_plain(assignment: &Assignment) -> bool {
     match assignment.scope {
         Scope::Session => {
             let name = &*assignment.name;

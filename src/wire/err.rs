@@ -6,6 +6,9 @@ use super::reader::Reader;
 use super::writer::put_with;
 use super::{Capabilities, ProtocolError};
 
+/// `ER_NET_PACKET_TOO_LARGE`: a command is longer than `max_allowed_packet`, and the server closes the connection.
+pub const PACKET_TOO_LARGE: u16 = 1153;
+
 /// An ERR packet's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrPacket {
