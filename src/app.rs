@@ -24,7 +24,9 @@ use crate::config::{Config, MonitorConfig, ServerRole};
 use crate::monitor::{AccountReader, Monitor};
 use crate::net::Listener;
 use crate::net::tls::{Acceptor, Established, Version};
-use crate::proxy::{Clients, Discovered, Greetings, KnownGrants, Memory, Poke, Shared, Users, accept, janitor};
+use crate::proxy::{
+    Clients, Discovered, Globals, Greetings, KnownGrants, Memory, Poke, Shared, Users, accept, janitor,
+};
 use crate::routing::Policy;
 use crate::session::{Mismatch, PinCause};
 use crate::sql::Classifier;
@@ -84,6 +86,7 @@ pub async fn start(mut config: Config) -> anyhow::Result<RunningProxy> {
     let pools = Pools::new(&config, &cluster, &tls.connectors, &on_connect, &metrics.compression(ProtocolSide::Server));
     let classifier = Classifier::new(config.routing.shape_cache, random_keys()?, &config.routing.read_functions);
     let users = Users::new(&config, random()?);
+    let started = clock::now();
     let shared = Arc::new(Shared {
         policy: Policy::new(&config),
         cluster: Arc::new(ArcSwap::from_pointee(cluster)),
@@ -98,8 +101,9 @@ pub async fn start(mut config: Config) -> anyhow::Result<RunningProxy> {
         clients: Clients::default(),
         grants: KnownGrants::default(),
         greetings: Greetings::default(),
-        started: clock::now(),
+        started,
         last_global_write: AtomicU64::new(0),
+        globals: Globals::new(started),
         told: Shared::throttle(),
         config,
     });

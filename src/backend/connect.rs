@@ -89,6 +89,8 @@ impl Login {
     }
 
     async fn connect_unbounded(&self) -> Result<Connection, BackendError> {
+        // Before the login, which takes over the global variables as they are then.
+        let began = clock::now();
         let mut phase = LoginPhase::begin(&self.address, self.proxy_protocol, self.client)
             .await
             .map_err(|error| self.unreachable(error))?;
@@ -137,7 +139,7 @@ impl Login {
             greeting.thread_id,
             self.server,
             self.name.clone(),
-            clock::now(),
+            began,
         );
         let taken_for = connection.set_up(greeting.version.contains("MariaDB")).await?;
         match (&self.account.expected, taken_for) {

@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use super::error::SessionError;
 use super::execute::{Failure, INTERRUPTED, KILLED, Run};
 use super::kill::kill_thread;
 use super::relay::{Taken, gone};
-use crate::backend::{BackendError, Lease, Phase, ServerPools};
+use crate::backend::{BackendError, Lease, Phase, Pool, ServerPools};
 use crate::clock;
 use crate::cluster::ServerId;
 use crate::routing::Target;
@@ -47,10 +48,14 @@ impl Run<'_> {
             // It has expired since the login: only this connection can get a new one.
             self.session.confine();
         }
-        if !self.session.is_informed() && !lease.sandboxed {
-            let base = lease.state.base.clone();
-            self.shared.greetings.keep_base(self.leases.collation, self.leases.capabilities, &base);
-            self.session.learn(&base);
+        if !lease.sandboxed {
+            if self.session.is_informed() {
+                self.session.keep_defaults(&mut lease.state);
+            } else {
+                let base = lease.state.base.clone();
+                self.shared.greetings.keep_base(self.leases.collation, self.leases.capabilities, &base);
+                self.session.learn(&base);
+            }
         }
         let pools = self.shared.pools.server(server).cloned();
         let running = Running::new(pools.as_deref(), self.handle, server, lease.thread_id);
@@ -151,8 +156,19 @@ impl Run<'_> {
         let server = server.clone();
         let pool =
             if job.own_attributes { self.leases.own_pool(&server, schema) } else { self.leases.pool(&server, schema) };
+        let mut lease = self.borrow(&server, &pool, taken).await?;
+        // A new session would not have what was set since, and what is known of the connection holds only until it is reset.
+        while slot == Slot::Primary && self.shared.globals.are_newer(lease.created) {
+            lease.discard();
+            lease = self.borrow(&server, &pool, taken).await?;
+        }
+        Ok(lease)
+    }
+
+    /// A connection from this pool, once there is one.
+    async fn borrow(&self, server: &Arc<ServerPools>, pool: &Pool, taken: &mut Taken) -> Result<Lease, Failure> {
         let mut waited = Duration::ZERO;
-        let mut lease = pin!(server.lease(&pool));
+        let mut lease = pin!(server.lease(pool));
         // An idle connection is there at once, mostly: then there is nothing to measure.
         let lease = match poll_fn(|context| Poll::Ready(lease.as_mut().poll(context))).await {
             Poll::Ready(lease) => lease,

@@ -345,6 +345,9 @@ impl Run<'_> {
                 discovered.outdate(now);
             }
         }
+        if slot == Slot::Primary && outcome.error.is_none() && job.sets_globals() {
+            self.shared.globals_set(now);
+        }
         if absorbed.mismatch.is_none() {
             self.remember(job, slot, command, outcome);
         }

@@ -11,6 +11,7 @@ mod discovered;
 mod error;
 mod exchange;
 mod execute;
+mod globals;
 mod grants;
 mod kill;
 mod labels;
@@ -27,6 +28,7 @@ mod users;
 
 pub use clients::{Activity, ClientHandle, Clients, Kill, Poke};
 pub use discovered::{Candidate, Discovered, Judged, State};
+pub use globals::Globals;
 pub use grants::{Grants, KnownGrants};
 pub use listener::accept;
 pub(crate) use listener::janitor;

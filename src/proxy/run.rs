@@ -382,6 +382,9 @@ impl Served<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
+        if let Some(base) = self.shared.greetings.base(self.collation, self.session.capabilities()) {
+            self.session.learn_anew(&base);
+        }
         self.session.reset();
         if confined {
             self.session.confine();

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::clients::Clients;
+use super::globals::Globals;
 use super::grants::KnownGrants;
 use super::memory::Memory;
 use super::users::Users;
@@ -59,6 +60,8 @@ pub struct Shared {
     pub started: Instant,
     /// Nanoseconds from `started` to the newest write of anyone; 0: none yet.
     pub last_global_write: AtomicU64,
+    /// When a global variable of the primary was last set.
+    pub globals: Globals,
     /// Keeps lines that clients can cause at will from flooding the log.
     pub told: Mutex<Throttle<&'static str>>,
 }
@@ -122,6 +125,13 @@ impl Shared {
     pub fn wrote(&self, now: Instant) {
         let since = now.saturating_duration_since(self.started).as_nanos();
         self.last_global_write.store(u64::try_from(since).unwrap_or(u64::MAX).max(1), Relaxed);
+    }
+
+    /// A global variable of the primary was set: what was learnt of fresh sessions is old.
+    pub fn globals_set(&self, now: Instant) {
+        self.globals.set(now);
+        self.greetings.forget_bases();
+        drop(self.memory.change());
     }
 
     /// When anyone wrote last.
@@ -207,6 +217,11 @@ impl Greetings {
         if bases.len() < MAX_REMEMBERED {
             bases.entry(key).or_insert_with(|| base.clone());
         }
+    }
+
+    /// Fresh sessions have something else from now on.
+    pub fn forget_bases(&self) {
+        self.bases.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// What is known of this account's use of this schema. Of those who come when that is old, one is told so, and is to

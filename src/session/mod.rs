@@ -238,6 +238,31 @@ impl Session {
         }
     }
 
+    /// A global variable was set since the session began, or a replica has its own: on a connection that began otherwise the
+    /// session keeps what it began with of what decides how text is read and when a transaction begins.
+    pub fn keep_defaults(&mut self, held: &mut ConnectionState) {
+        let Some(base) = &self.base else { return };
+        if Arc::ptr_eq(base, &held.base) {
+            return;
+        }
+        if **base == *held.base {
+            held.base = base.clone();
+            return;
+        }
+        for (names, value) in base.differing(&held.base) {
+            if !names.iter().any(|name| self.settings.variables.contains_key(*name)) {
+                let [name, ..] = names;
+                Arc::make_mut(&mut self.settings).variables.insert(name.into(), value);
+            }
+        }
+    }
+
+    /// What fresh connections have now: for what follows a reset.
+    pub fn learn_anew(&mut self, base: &Arc<Base>) {
+        self.base = Some(base.clone());
+        self.reread();
+    }
+
     /// Whether it knows what fresh connections have.
     #[must_use]
     pub fn is_informed(&self) -> bool {

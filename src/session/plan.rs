@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::memory::MemoryKey;
 use crate::routing::{Route, Target};
-use crate::sql::{Classified, Effects, KillTarget, StatementKind};
+use crate::sql::{Classified, Detail, Effects, KillTarget, Scope, StatementKind};
 use crate::wire::statement::ClientStatementId;
 use crate::wire::{ErrPacket, ReplyKind};
 
@@ -166,6 +166,24 @@ impl Job {
                 let text = classified.shape.normalised.to_ascii_lowercase();
                 text.ends_with("release") && !text.ends_with("no release")
             })
+    }
+
+    /// Whether it sets a global variable. What a routine, a text protocol's EXECUTE, or a SET that cannot be read sets is
+    /// not seen.
+    #[must_use]
+    pub fn sets_globals(&self) -> bool {
+        let Some(classified) = &self.classified else { return false };
+        if matches!(self.request, Request::Prepare(_)) {
+            return false;
+        }
+        match (&classified.detail, classified.shape.kind) {
+            (Detail::Set(Some(assignments)), _) => assignments.iter().any(|one| one.scope == Scope::Global),
+            (_, StatementKind::Multi) => {
+                let text = classified.shape.normalised.to_ascii_uppercase();
+                text.contains("SET") && (text.contains("GLOBAL") || text.contains("PERSIST"))
+            }
+            _ => false,
+        }
     }
 
     /// Whether it is a GET_LOCK of one literal name, and nothing else: its one value tells whether the lock was got.

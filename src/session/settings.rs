@@ -167,6 +167,24 @@ impl Base {
         SqlContext { mode: SqlMode::default(), charset: Charset::Unreadable }
     }
 
+    /// Variables that are others in `other`, by their names on this family of servers, the first of which sets it, with the
+    /// values here as SQL literals.
+    pub(super) fn differing(&self, other: &Self) -> Vec<([&'static str; 2], Box<str>)> {
+        let [tx, transaction] = ISOLATION;
+        let isolation = if self.mariadb { [tx, transaction] } else { [transaction, tx] };
+        let quoted = |name, value: &str| if value.is_empty() { "''".into() } else { literal(name, value.as_bytes()) };
+        let autocommit = |base: &Self| if base.autocommit { "ON" } else { "OFF" };
+        [
+            (["sql_mode"; 2], &*self.sql_mode, &*other.sql_mode),
+            (isolation, &*self.isolation, &*other.isolation),
+            (["autocommit"; 2], autocommit(self), autocommit(other)),
+        ]
+        .into_iter()
+        .filter(|(_, own, others)| own != others)
+        .map(|(names, own, _)| (names, quoted(names[0], own)))
+        .collect()
+    }
+
     /// Whether this session's transactions are SERIALIZABLE.
     #[must_use]
     pub fn is_serializable(&self, settings: &Settings) -> bool {

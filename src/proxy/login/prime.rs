@@ -97,7 +97,12 @@ async fn try_primary(
     let gone = || BackendError::PoolFull { text: "pointsman: no primary is configured".into() };
     let primary = shared.cluster.load().primary().map(|primary| primary.id).ok_or_else(gone)?;
     let server = shared.pools.server(primary).ok_or_else(gone)?;
-    let mut lease = server.lease(&server.pool(key, &user.account)).await?;
+    let pool = server.pool(key, &user.account);
+    let mut lease = server.lease(&pool).await?;
+    while shared.globals.are_newer(lease.created) {
+        lease.discard();
+        lease = server.lease(&pool).await?;
+    }
     if lease.sandboxed {
         return Ok((None, Some(lease)));
     }
