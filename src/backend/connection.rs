@@ -152,6 +152,7 @@ impl Connection {
             autocommit: text(4) == "1",
             mariadb,
             isolation: text(5).into(),
+            wait_timeout: text(12).parse().ok(),
             collation: text(6).parse().unwrap_or(0),
             reset: (!mariadb).then(|| [text(7).into(), text(8).into(), text(9).into()]),
         });

@@ -196,6 +196,7 @@ impl Explainer {
             autocommit: true,
             mariadb: true,
             isolation: "REPEATABLE-READ".into(),
+            wait_timeout: None,
         });
         let schema = assumed.schema.as_ref().map(String::as_bytes);
         let mut session = Session::new(1, user, Capabilities::UNSEEN, schema, Some(base));

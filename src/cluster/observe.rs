@@ -32,6 +32,8 @@ pub struct Seen {
     pub flavor: Flavor,
     /// `@@read_only`.
     pub read_only: bool,
+    /// `@@global.wait_timeout` and `@@global.interactive_timeout`, in seconds.
+    pub idle: Option<[u64; 2]>,
     /// Whether replication runs.
     pub replication: Replication,
     /// Why replication does not run: the threads' states and error numbers, for people.
@@ -91,6 +93,7 @@ fn succeeded(seen: &Seen, now: Instant) -> ServerState {
     ServerState {
         health: Health::Up,
         read_only: Some(seen.read_only),
+        idle: seen.idle,
         replication: seen.replication,
         lag: seen.lag,
         version: Some(Arc::clone(&seen.version)),

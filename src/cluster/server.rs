@@ -94,6 +94,8 @@ pub struct ServerState {
     pub health: Health,
     /// `@@read_only`, when seen.
     pub read_only: Option<bool>,
+    /// `@@global.wait_timeout` and `@@global.interactive_timeout`, in seconds, when seen.
+    pub idle: Option<[u64; 2]>,
     /// Whether replication runs.
     pub replication: Replication,
     /// How far it is behind.

@@ -101,7 +101,8 @@ const PROXY: Section = Section {
             millis_or_zero(1000, 30 * DAY, "never"),
             "\"8h\"",
             "A client that is silent for so long is disconnected. Keep it above what the application's own pool keeps idle, \
-             or the application sees \"server has gone away\".",
+             or the application sees \"server has gone away\". A session's own `wait_timeout`, as the primary has it or as it was \
+             set, ends it before that, in the way in which its server ends idle clients.",
         ),
         setting(
             "kill_on_disconnect",

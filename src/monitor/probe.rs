@@ -12,7 +12,8 @@ use crate::config::{Config, ServerConfig};
 use crate::net::tls::{Connector, Established};
 
 /// `read_only` has more values than two in newer MariaDB, so it is read as text.
-const STATE_QUERY: &str = "SELECT CAST(@@global.read_only AS CHAR), VERSION()";
+const STATE_QUERY: &str =
+    "SELECT CAST(@@global.read_only AS CHAR), VERSION(), @@global.wait_timeout, @@global.interactive_timeout";
 /// The statement needs a privilege: ER_SPECIFIC_ACCESS_DENIED_ERROR.
 const ACCESS_DENIED: u16 = 1227;
 /// The server does not know the statement: ER_PARSE_ERROR.
@@ -177,10 +178,12 @@ fn seen(
         let what = "no row for @@read_only, VERSION()";
         return Err(link.connection.broken(crate::wire::ProtocolError::Malformed { packet: "row", what }));
     };
+    let seconds = |place| state.and_then(|row| row.at(place))?.parse().ok();
     Ok(Seen {
         flavor: Flavor::from_version(&version),
         version: version.into(),
         read_only: status::read_only(&read_only),
+        idle: seconds(2).zip(seconds(3)).map(<[u64; 2]>::from),
         replication,
         detail,
         lag,

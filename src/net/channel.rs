@@ -109,6 +109,11 @@ impl Channel {
         }
     }
 
+    /// See [`Socket::reset_when_dropped`].
+    pub(super) fn reset_when_dropped(&self) {
+        self.socket.reset_when_dropped();
+    }
+
     /// Says that nothing more will be written.
     pub(super) async fn shutdown(&mut self) -> io::Result<()> {
         if let Some(tls) = &mut self.tls {

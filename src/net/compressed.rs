@@ -74,6 +74,10 @@ impl Compressed {
         self.packed.is_empty() && self.codec.is_between()
     }
 
+    pub(super) fn begin(&mut self) {
+        self.codec.begin();
+    }
+
     pub(super) fn next_sequence(&self) -> u8 {
         self.codec.next_sequence()
     }

@@ -108,6 +108,12 @@ impl Socket {
         peeked.is_ok_and(|bytes| bytes > 0)
     }
 
+    /// When it is dropped the peer finds its connection reset, not ended.
+    pub(super) fn reset_when_dropped(&self) {
+        // Where that cannot be had it ends as others do.
+        let _ = either!(self, stream => socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO)));
+    }
+
     pub(super) async fn shutdown(&mut self) -> io::Result<()> {
         either!(self, stream => stream.shutdown().await)
     }

@@ -65,6 +65,13 @@ impl Stream {
         self.compressed.as_ref().map(|compressed| compressed.next_sequence())
     }
 
+    /// What is said next was not asked for: servers number its compressed packets anew.
+    pub fn begin(&mut self) {
+        if let Some(compressed) = &mut self.compressed {
+            compressed.begin();
+        }
+    }
+
     /// Gives back the memory that is of use only while something is said.
     pub fn release(&mut self) {
         if let Some(compressed) = &mut self.compressed {
@@ -152,6 +159,11 @@ impl Stream {
     /// more before it closed is not taken for gone. Never ends where the system cannot tell (only Linux can). Cancel safe.
     pub async fn gone(&self) {
         self.channel.gone().await;
+    }
+
+    /// When it is dropped the peer finds its connection reset, not ended: over TCP.
+    pub fn reset_when_dropped(&self) {
+        self.channel.reset_when_dropped();
     }
 
     /// Says that nothing more will be written.

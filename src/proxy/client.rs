@@ -48,6 +48,8 @@ pub(super) struct Client {
     pub(super) bytes_in: u64,
     /// Bytes written to it.
     pub(super) bytes_out: u64,
+    /// It is to find its connection reset, without a word.
+    pub(super) reset: bool,
     /// A copy of what is written to it; None: not wanted, or too long.
     pub(super) copy: Option<BytesMut>,
 }
@@ -70,6 +72,7 @@ impl Client {
             certificate: None,
             bytes_in: 0,
             bytes_out: 0,
+            reset: false,
             copy: None,
         }
     }
@@ -139,6 +142,9 @@ impl Client {
     /// Ends the connection so that the client finds what was said last: a socket that is closed while bytes of the client
     /// are unread resets the connection, and the client may never see it.
     pub(super) async fn leave(mut self) {
+        if self.reset {
+            return self.stream.reset_when_dropped();
+        }
         if self.stream.shutdown().await.is_err() {
             return;
         }

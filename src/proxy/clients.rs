@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{Notify, Semaphore};
@@ -23,6 +24,8 @@ pub enum Poke {
     Drain = 2,
     /// `proxy.idle_timeout`.
     Idle = 4,
+    /// Its session's own `wait_timeout`.
+    Waited = 8,
 }
 
 /// What a client does, for SHOW PROCESSLIST.
@@ -68,6 +71,8 @@ pub struct ClientHandle {
     interrupted: AtomicBool,
     /// Milliseconds since the start of the process at which its last command ended; 0: one runs.
     idle_since: AtomicU64,
+    /// Milliseconds for which its session may be silent, as a server would have it; 0: not known.
+    patience: AtomicU64,
     pokes: AtomicU8,
     wake: Notify,
     cut: CancellationToken,
@@ -230,10 +235,27 @@ impl ClientHandle {
         self.interrupted.swap(false, SeqCst)
     }
 
-    /// Since when it is silent; 0: it runs a command.
+    /// For so long its session may be silent: its `wait_timeout`. None: not known.
+    pub fn set_patience(&self, patience: Option<Duration>) {
+        let millis = patience.map_or(0, |patience| u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
+        self.patience.store(millis, Relaxed);
+    }
+
+    /// Why it is to be woken at `now`, milliseconds after the start of the process: it is silent for longer than `limit`
+    /// (0: there is none), or than its session may be.
     #[must_use]
-    pub fn idle_since(&self) -> u64 {
-        self.idle_since.load(Relaxed)
+    pub fn overslept(&self, now: u64, limit: u64) -> Option<Poke> {
+        let since = self.idle_since.load(Relaxed);
+        if since == 0 {
+            return None;
+        }
+        let silent = now.saturating_sub(since);
+        let patience = self.patience.load(Relaxed);
+        match () {
+            () if patience != 0 && silent >= patience => Some(Poke::Waited),
+            () if limit != 0 && silent > limit => Some(Poke::Idle),
+            () => None,
+        }
     }
 
     /// Wakes its task.
@@ -320,6 +342,7 @@ impl Clients {
             kills_over: Notify::new(),
             interrupted: AtomicBool::new(false),
             idle_since: AtomicU64::new(0),
+            patience: AtomicU64::new(0),
             pokes: AtomicU8::new(0),
             wake: Notify::new(),
             cut: CancellationToken::new(),

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::client::Client;
-use super::clients::{ClientHandle, Poke};
+use super::clients::ClientHandle;
 use super::error::SessionError;
 use super::login::{LoggedIn, LoginError, log_in};
 use super::run::run;
@@ -195,9 +195,9 @@ async fn header(client: &mut Client) -> Result<Option<SocketAddr>, LoginError> {
     }
 }
 
-/// Wakes clients that have been silent for longer than `proxy.idle_timeout`, and tidies the pools; until `stop`.
+/// Wakes clients that have been silent for longer than `proxy.idle_timeout` or their `wait_timeout`, and tidies the pools; until `stop`.
 pub(crate) async fn janitor(shared: Arc<Shared>, stop: CancellationToken) {
-    let limit = shared.config.proxy.idle_timeout;
+    let limit = millis(shared.config.proxy.idle_timeout);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -211,15 +211,15 @@ pub(crate) async fn janitor(shared: Arc<Shared>, stop: CancellationToken) {
                 tokio::spawn(async move { server.warm().await });
             }
         }
-        if limit.is_zero() {
-            continue;
-        }
-        let now = clock::now().saturating_duration_since(shared.started);
+        let now = millis(clock::now().saturating_duration_since(shared.started));
         for handle in shared.clients.all() {
-            let since = handle.idle_since();
-            if since != 0 && now.saturating_sub(Duration::from_millis(since)) > limit {
-                handle.poke(Poke::Idle);
+            if let Some(why) = handle.overslept(now, limit) {
+                handle.poke(why);
             }
         }
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

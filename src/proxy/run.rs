@@ -1,7 +1,11 @@
 //! The session loop: the file to read first. One task owns one session: it reads a command, asks the session what is to
 //! be done, does it, and waits for the next.
 
+use std::future::{Future as _, poll_fn};
+use std::io::ErrorKind;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -15,10 +19,10 @@ use super::labels::command_label;
 use super::leases::{Leases, release};
 use super::login::{LoggedIn, LoginError, UserGuard, change_user, refuse_protocol};
 use super::shared::Shared;
-use crate::backend::{BackendError, ServerPools};
+use crate::backend::{BackendError, Connection, Lease, ServerPools};
 use crate::clock;
 use crate::routing::{RouteReason, Surroundings};
-use crate::session::{Answer, Environment, KILL_VALUE_END, MemoryScope, Plan, Session, Settings, Slot};
+use crate::session::{Answer, Environment, IdleEnd, KILL_VALUE_END, MemoryScope, Plan, Session, Settings, Slot};
 use crate::sql::{KillTarget, KillWhom};
 use crate::telemetry::{Kind, Origin, ProtocolSide, Record, TargetLabel};
 use crate::wire::command::code;
@@ -40,15 +44,18 @@ struct Served<'a> {
     random: u64,
     /// When the last command ended.
     ended: Instant,
-    /// The settings whose schema others were shown last.
-    shown: Option<Arc<Settings>>,
+    /// The settings whose schema and `wait_timeout` others were shown last, and whether the session knew its base then.
+    shown: Option<(Arc<Settings>, bool)>,
 }
 
 /// What a silent client is waited for with.
 enum Event {
     Command(RawCommand),
     Closed,
-    Leave(&'static str, u16, &'static [u8; 5]),
+    /// Its connection is reset, without a word.
+    Reset,
+    /// It is told why, in the words of this side.
+    Leave(ErrPacket, Origin),
 }
 
 /// Waits until `hold` is over and somebody waits for a connection to one of these servers.
@@ -73,7 +80,7 @@ pub(super) async fn run(
     logged_in: LoggedIn,
 ) -> Result<(), SessionError> {
     let LoggedIn { mut session, user, confined, collation, attributes } = logged_in;
-    session.greet(&shared.greetings.primary().version);
+    greet(shared, &mut session);
     client.watched = shared.config.proxy.kill_on_disconnect;
     let client_host = handle.address().host();
     let mut leases = Leases::new(user.0.clone(), client_host, attributes, collation, session.capabilities());
@@ -97,9 +104,14 @@ impl Served<'_> {
                     }
                 }
                 Event::Closed => return Ok(()),
-                Event::Leave(text, code, state) => {
-                    let _ = self.client.refuse(&ErrPacket::new(code, state, text), 0).await;
-                    self.shared.metrics.error(code, Origin::Proxy);
+                Event::Reset => {
+                    self.client.reset = true;
+                    return Ok(());
+                }
+                Event::Leave(error, origin) => {
+                    self.client.stream.begin();
+                    let _ = self.client.refuse(&error, 0).await;
+                    self.shared.metrics.error(error.code, origin);
                     return Ok(());
                 }
             }
@@ -145,7 +157,7 @@ impl Served<'_> {
                 biased;
                 read = self.client.read() => match read {
                     Ok(()) => {}
-                    Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof && !self.client.is_midway() => {
+                    Err(error) if error.kind() == ErrorKind::UnexpectedEof && !self.client.is_midway() => {
                         return Ok(Event::Closed);
                     }
                     Err(error) => return Err(self.broke(error).await),
@@ -153,14 +165,13 @@ impl Served<'_> {
                 () = self.handle.poked() => {}
                 // In a block of its own: select evaluates also what it does not wait for, and a sleep reads the clock.
                 () = async { held(hold, &pressure).await }, if holds => self.relieve().await,
-                () = gone(watched), if watches => {
+                event = gone(watched), if watches => {
                     if let Some(slot) = pinned {
                         *self.leases.slot(slot) = None;
                         self.session.lost(slot);
                     }
-                    // As the server does it: without a word.
                     tracing::debug!(id = self.handle.id, "the server ended the connection that the session depended on");
-                    return Ok(Event::Closed);
+                    return Ok(event);
                 }
             }
         }
@@ -184,10 +195,11 @@ impl Served<'_> {
         let lease = self.session.pinned().and_then(|slot| self.leases.slot(slot).as_ref());
         let bound = lease.and_then(|lease| Some((lease.server, self.session.pins().first()?)));
         self.handle.rest(self.millis(self.ended), bound);
-        let settings = self.session.settings();
-        if !self.shown.as_ref().is_some_and(|shown| Arc::ptr_eq(shown, settings)) {
+        let (settings, informed) = (self.session.settings(), self.session.is_informed());
+        if !self.shown.as_ref().is_some_and(|(shown, knew)| Arc::ptr_eq(shown, settings) && *knew == informed) {
             self.handle.set_schema(settings.schema.clone());
-            self.shown = Some(settings.clone());
+            self.handle.set_patience(self.session.patience());
+            self.shown = Some((settings.clone(), informed));
         }
     }
 
@@ -212,7 +224,7 @@ impl Served<'_> {
 
     /// The client's connection broke. One that sent what cannot be unpacked is told, in the words of servers.
     async fn broke(&mut self, error: std::io::Error) -> SessionError {
-        if error.kind() == std::io::ErrorKind::InvalidData && self.client.stream.is_compressed() {
+        if error.kind() == ErrorKind::InvalidData && self.client.stream.is_compressed() {
             self.shared.metrics.protocol_error(ProtocolSide::Client);
             self.shared.metrics.error(1157, Origin::Proxy);
             let text = format!("Couldn't uncompress communication packet (pointsman: {error})");
@@ -229,16 +241,32 @@ impl Served<'_> {
             return Some(Event::Closed);
         }
         if self.handle.is_poked(Poke::Drain) && self.session.pinned().is_none() && !self.client.is_midway() {
-            return Some(Event::Leave("Server shutdown in progress (pointsman is shutting down)", 1053, b"08S01"));
+            let text = "Server shutdown in progress (pointsman is shutting down)";
+            return Some(Event::Leave(ErrPacket::new(1053, b"08S01", text), Origin::Proxy));
         }
         if self.handle.is_poked(Poke::Idle) {
-            return Some(Event::Leave(
-                "The client was disconnected by the server because of inactivity (pointsman: proxy.idle_timeout)",
-                4031,
-                b"HY000",
-            ));
+            let text =
+                "The client was disconnected by the server because of inactivity (pointsman: proxy.idle_timeout)";
+            return Some(Event::Leave(ErrPacket::new(4031, b"HY000", text), Origin::Proxy));
+        }
+        if self.handle.is_poked(Poke::Waited) && !self.client.is_midway() {
+            return self.waited();
         }
         None
+    }
+
+    /// It was silent for longer than its session may be; None: it has spoken since.
+    fn waited(&self) -> Option<Event> {
+        let silent = clock::now().saturating_duration_since(self.ended);
+        if self.session.patience().is_none_or(|patience| silent < patience) {
+            self.handle.unpoke(Poke::Waited);
+            return None;
+        }
+        Some(match self.session.idle_end() {
+            IdleEnd::Reset => Event::Reset,
+            IdleEnd::Close => Event::Closed,
+            IdleEnd::Told => Event::Leave(IdleEnd::error(), Origin::Proxy),
+        })
     }
 
     /// Gives back connections that are kept only for what may be asked about them, if others wait for one.
@@ -440,7 +468,7 @@ impl Served<'_> {
         let login = change_user(self.shared, self.client, self.handle, payload, self.collation, sequence);
         match tokio::time::timeout(limit, Box::pin(login)).await {
             Ok(Ok(LoggedIn { mut session, user, confined, collation, attributes, .. })) => {
-                session.greet(&self.shared.greetings.primary().version);
+                greet(self.shared, &mut session);
                 session.keep_option(&self.session);
                 let client = self.handle.address().host();
                 self.leases = Leases::new(user.0.clone(), client, attributes, collation, session.capabilities());
@@ -481,12 +509,40 @@ fn goes_on(command: Option<&u8>, error: Option<u16>) -> bool {
     }
 }
 
-/// Waits until the server ends a connection that a silent client depends on.
-async fn gone(lease: Option<&mut crate::backend::Lease>) {
-    let Some(lease) = lease else { return std::future::pending().await };
-    while lease.stream.readable().await.is_ok() {
-        if lease.is_dead() {
-            return;
-        }
+/// Tells a session what the primary is, and for how long it lets clients be silent.
+fn greet(shared: &Shared, session: &mut Session) {
+    session.greet(&shared.greetings.primary().version);
+    if let Some(idle) = shared.cluster.load().primary().and_then(|primary| primary.state.idle) {
+        session.may_idle(idle);
     }
 }
+
+/// Waits until the server ends a connection that a silent client depends on: then its client's ends as that did. MySQL says
+/// why before it ends an idle one. Cancel safe.
+async fn gone(lease: Option<&mut Lease>) -> Event {
+    let Some(lease) = lease else { return std::future::pending().await };
+    loop {
+        if lease.stream.readable().await.is_err() {
+            return Event::Closed;
+        }
+        let Connection { stream, inbox, .. } = &mut **lease;
+        // Without a buffer as long as nothing has come; what belongs to TLS itself is nothing for us.
+        let read = {
+            let mut read = pin!(stream.read(inbox));
+            poll_fn(|context| Poll::Ready(read.as_mut().poll(context))).await
+        };
+        let Poll::Ready(read) = read else { continue };
+        return match read.map(|()| inbox.take(UNASKED)) {
+            Ok(Ok(Some((_, packet)))) => match packet.get(4..).map(ErrPacket::parse) {
+                Some(Ok(error)) if packet.get(4) == Some(&0xFF) => Event::Leave(error, Origin::Server),
+                _ => Event::Closed,
+            },
+            Ok(_) => Event::Closed,
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => Event::Reset,
+            Err(_) => Event::Closed,
+        };
+    }
+}
+
+/// The longest error that a server says unasked, in bytes.
+const UNASKED: usize = 1 << 10;

@@ -1,16 +1,23 @@
 //! Commands that are cut off or that nobody serves: the words of the family of servers that the client takes the proxy for.
 
-use super::{Answer, Plan, Session};
+use super::{Answer, IdleEnd, Plan, Session};
 use crate::wire::command::code;
 use crate::wire::statement::ClientStatementId;
 use crate::wire::{Command, ErrPacket};
 
 /// What is told by the version of the primary's greeting, which is known before any connection is the session's.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct ServerVersion {
     mariadb: bool,
     /// MySQL before 9, which still has COM_PROCESS_KILL.
     old: bool,
+    pub(super) idle_end: IdleEnd,
+}
+
+impl Default for ServerVersion {
+    fn default() -> Self {
+        Self { mariadb: false, old: false, idle_end: IdleEnd::Close }
+    }
 }
 
 impl Session {
@@ -18,7 +25,8 @@ impl Session {
     pub fn greet(&mut self, version: &str) {
         let mariadb = version.contains("MariaDB");
         let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
-        self.server = ServerVersion { mariadb, old: !mariadb && major.is_some_and(|major| major < 9) };
+        let old = !mariadb && major.is_some_and(|major| major < 9);
+        self.server = ServerVersion { mariadb, old, idle_end: IdleEnd::of(version) };
     }
 
     pub(super) fn is_mariadb(&self) -> bool {

@@ -6,6 +6,7 @@ mod absorb;
 mod commands;
 mod effects;
 mod found;
+mod idle;
 mod malformed;
 mod memory;
 mod mismatch;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use absorb::Absorbed;
+pub use idle::IdleEnd;
 pub use memory::{MemoryKey, MemoryScope};
 pub use mismatch::Mismatch;
 pub use pins::{PinCause, Pins};
@@ -66,6 +68,8 @@ pub struct Session {
     capabilities: Capabilities,
     /// Whose answers commands get that no server sees.
     server: ServerVersion,
+    /// Its `wait_timeout` as it was when it logged in, in seconds; None: not known.
+    wait_timeout: Option<u64>,
     /// What a fresh connection has; None until the first one was seen.
     base: Option<Arc<Base>>,
     settings: Arc<Settings>,
@@ -125,6 +129,7 @@ impl Session {
             user,
             capabilities,
             server: ServerVersion::default(),
+            wait_timeout: None,
             base: None,
             settings: Arc::new(Settings {
                 schema: schema.map(Into::into),
@@ -283,6 +288,7 @@ impl Session {
         let mut fresh = Self::new(self.id, self.user.clone(), self.capabilities, schema.as_deref(), self.base.take());
         fresh.last_write = self.last_write;
         fresh.server = self.server;
+        fresh.wait_timeout = self.wait_timeout;
         if let Some(base) = &fresh.base {
             Arc::make_mut(&mut fresh.settings).after_reset(base);
             fresh.reread();

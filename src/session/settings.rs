@@ -145,6 +145,8 @@ pub struct Base {
     pub mariadb: bool,
     /// `@@tx_isolation` or `@@transaction_isolation`.
     pub isolation: Box<str>,
+    /// `@@wait_timeout`, in seconds; None: not known.
+    pub wait_timeout: Option<u64>,
 }
 
 /// The variables that have these names on one family of servers or the other.
@@ -531,6 +533,7 @@ mod tests {
             autocommit: true,
             mariadb: true,
             isolation: "REPEATABLE-READ".into(),
+            wait_timeout: Some(28_800),
         })
     }
 

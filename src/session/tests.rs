@@ -95,6 +95,7 @@ fn base() -> Arc<Base> {
         autocommit: true,
         mariadb: true,
         isolation: "REPEATABLE-READ".into(),
+        wait_timeout: None,
     })
 }
 

@@ -119,6 +119,11 @@ impl Codec {
         self.next
     }
 
+    /// What is said next was not asked for: servers number it anew.
+    pub fn begin(&mut self) {
+        self.next = 0;
+    }
+
     /// Gives the memory of both methods back: some 300 KiB for zlib. It is made anew when it is needed.
     pub fn release(&mut self) {
         self.deflate = Deflate::None;

@@ -19,6 +19,7 @@ fn healthy(role: Role) -> Seen {
     Seen {
         version: "8.4.0".into(),
         flavor: Flavor::MySql,
+        idle: None,
         read_only: role == Role::Replica,
         replication: if role == Role::Replica { Replication::Running } else { Replication::None },
         detail: None,
