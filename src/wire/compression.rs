@@ -21,6 +21,9 @@ pub const MIN_COMPRESSED: usize = 50;
 /// So many bytes go into one compressed packet: twice the window of zlib, and some milliseconds of work.
 const PIECE: usize = 64 << 10;
 
+/// Commands of more than one compressed packet that leave together: what prepares a statement, and what executes it.
+const MOST_ANSWERS: usize = 16;
+
 /// A frame of zstd needs no larger window: no packet is longer than 16 MiB.
 const WINDOW_LOG: u32 = 24;
 
@@ -60,6 +63,9 @@ pub struct Codec {
     left: usize,
     /// The sequence id of the packet written last, if nothing was read since.
     last: Option<u8>,
+    /// Where the answers to commands begin that left together with later ones and are longer than one compressed packet; at most
+    /// [`MOST_ANSWERS`].
+    answers: Vec<u8>,
 }
 
 /// The rest of a compressed packet.
@@ -104,7 +110,8 @@ impl Codec {
     /// A codec for a connection whose login has just succeeded.
     #[must_use]
     pub fn new(peer: Peer, method: Compression) -> Self {
-        Self { peer, method, inflate: Inflate::None, deflate: Deflate::None, next: 0, body: None, left: 0, last: None }
+        let (inflate, deflate) = (Inflate::None, Deflate::None);
+        Self { peer, method, inflate, deflate, next: 0, body: None, left: 0, last: None, answers: Vec::new() }
     }
 
     /// Whether nothing of a compressed packet is outstanding.
@@ -207,7 +214,10 @@ impl Codec {
         // with what it says unasked.
         let anew = sequence == 0 || (self.peer == Peer::Server && sequence == 1);
         if sequence != self.next && !anew {
-            return Err(ProtocolError::OutOfOrder { expected: self.next, got: sequence });
+            let Some(at) = self.answers.iter().position(|begins| *begins == sequence) else {
+                return Err(ProtocolError::OutOfOrder { expected: self.next, got: sequence });
+            };
+            self.answers.drain(..=at);
         }
         packed.advance(COMPRESSED_HEADER_LEN);
         self.next = sequence.wrapping_add(1);
@@ -274,6 +284,11 @@ impl Codec {
             if sequence == 0 && last != Some(u8::MAX) {
                 if at > 0 {
                     return at;
+                }
+                if last.is_none() {
+                    self.answers.clear();
+                } else if self.next > 1 && self.answers.len() < MOST_ANSWERS {
+                    self.answers.push(self.next);
                 }
                 self.next = 0;
             }

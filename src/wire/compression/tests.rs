@@ -142,6 +142,33 @@ fn lengths_that_lie_are_found() {
     }
 }
 
+/// A server that answers several commands numbers each answer on from its command, however long that was.
+#[test]
+fn long_commands_that_leave_together_are_answered_behind_their_own_numbers() {
+    let mut near = Codec::new(Peer::Server, Compression::Zlib(6));
+    for _ in 0..3 {
+        let mut commands = BytesMut::new();
+        put_packet(&mut commands, 0, &[1; 70_000]);
+        put_packet(&mut commands, 0, &[2; 140_000]);
+        put_packet(&mut commands, 0, &[3; 10]);
+        assert_eq!(
+            headers(&pack_all(&mut near, &commands)).iter().map(|header| header.0).collect::<Vec<_>>(),
+            [0, 1, 0, 1, 2, 0]
+        );
+        let answer = |first: u8| {
+            let mut codec = Codec::new(Peer::Client, Compression::Zlib(6));
+            codec.next = first;
+            pack_all(&mut codec, &[5; 100_000])
+        };
+        for first in [2, 3, 1] {
+            assert_eq!(unpack_all(&mut near, answer(first)).unwrap().len(), 100_000, "{first}");
+        }
+        // Each once.
+        assert!(unpack_all(&mut near, answer(2)).is_err());
+        near.next = 0;
+    }
+}
+
 #[test]
 fn a_sequence_id_out_of_order_is_an_error() {
     let mut codec = Codec::new(Peer::Client, Compression::Zlib(6));
