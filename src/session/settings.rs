@@ -455,7 +455,8 @@ impl Base {
     }
 }
 
-fn is_charset(variable: &str) -> bool {
+/// Whether it is one of the variables of SET NAMES.
+pub(super) fn is_charset(variable: &str) -> bool {
     variable == NAMES || CHARSETS.contains(&variable)
 }
 
@@ -463,12 +464,19 @@ fn charset_literal(name: &str) -> String {
     if name.is_empty() { "NULL".to_owned() } else { name.to_owned() }
 }
 
+/// Variables that may be NULL, which is reported as an empty value.
+const NULLABLE: [&str; 3] = ["character_set_results", "default_tmp_storage_engine", "enforce_storage_engine"];
+
 /// A value that the server reported for a system variable, as an SQL literal that sets it again.
 #[must_use]
 pub fn literal(name: &str, value: &[u8]) -> Box<str> {
     let Ok(text) = std::str::from_utf8(value) else { return hexadecimal(value) };
-    if text.is_empty() && name == "character_set_results" {
+    if text.is_empty() && NULLABLE.contains(&name) {
         return "NULL".into();
+    }
+    // MariaDB takes what it reports here for no point in time (10.11).
+    if name == "system_versioning_asof" && text == "DEFAULT" {
+        return text.into();
     }
     let numeric = !text.is_empty()
         && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-')
@@ -591,6 +599,8 @@ mod tests {
         assert_eq!(&*literal("max_join_size", b"1000"), "1000");
         assert_eq!(&*literal("long_query_time", b"10.500000"), "10.500000");
         assert_eq!(&*literal("character_set_results", b""), "NULL");
+        assert_eq!(&*literal("default_tmp_storage_engine", b""), "NULL");
+        assert_eq!(&*literal("system_versioning_asof", b"DEFAULT"), "DEFAULT");
         assert_eq!(&*literal("time_zone", b"+01:00"), "'+01:00'");
         assert_eq!(&*literal("init", b"it's"), "_utf8mb4 X'69742773'");
     }
