@@ -29,7 +29,7 @@ mod twins;
 use client::{Client, End, Heard};
 use corpus::{Act, Entry, Section};
 use forms::{FORMS, Form};
-use masks::Facts;
+use masks::{Facts, Used};
 use pointsman::cluster::Flavor;
 use pointsman::wire::Capabilities;
 use report::{Report, Where};
@@ -141,28 +141,37 @@ async fn compare_section(
     login.schema.clone_from(&section.schema);
     let ((mut direct, mut greeted), (mut here, mut greeted_here)) =
         tokio::join!(Client::login(addresses[0], login.clone(), *form), Client::login(addresses[1], login, *form));
-    let mut compare = |place: &Where<'_>, direct: &Client, expected: &mut Heard, here: &Client, got: &mut Heard| {
-        let [direct_facts, here_facts] = &mut facts;
-        for (client, heard, facts) in [(direct, &mut *expected, direct_facts), (here, &mut *got, here_facts)] {
+    let mut mask = |place: &Where<'_>, said: [(&Client, &mut Heard); 2], used: &mut Used| {
+        for ((client, heard), facts) in said.into_iter().zip(&mut facts) {
             facts.connection_id = client.id();
             facts.statements = client.given().to_vec();
-            masks::apply(heard, &place.entry.masks, facts, client.capabilities(), report.used());
+            masks::apply(heard, &place.entry.masks, facts, client.capabilities(), used);
         }
-        report.compare(place, expected, got)
     };
     let login = Entry::new(Act::Reconnect);
     let place = Where { section, entry: &login, form };
-    let mut differences = usize::from(!compare(&place, &direct, &mut greeted, &here, &mut greeted_here));
+    mask(&place, [(&direct, &mut greeted), (&here, &mut greeted_here)], report.used());
+    let mut differences = usize::from(!report.compare(&place, &greeted, &greeted_here));
     let mut abandoned = false;
+    let mut misread = twins.misread();
+    let mut said: Option<&Entry> = None;
     for entry in &section.entries {
         if entry.flavor.is_some_and(|only| only != twins.flavor) {
             continue;
         }
         let (mut expected, mut got) =
             tokio::join!(direct.say(entry, section.text_only), here.say(entry, section.text_only));
+        // What a reply reported is taken in behind it: before the next one at the latest.
+        let now = twins.misread();
+        if let Some(said) = said.filter(|_| now > misread) {
+            report.misread(&Where { section, entry: said, form }, entry);
+        }
+        misread = now;
+        said = Some(entry);
         twins.last = format!("{}, line {}, {}", section.name, entry.line, form.name);
         let place = Where { section, entry, form };
-        if !compare(&place, &direct, &mut expected, &here, &mut got) {
+        mask(&place, [(&direct, &mut expected), (&here, &mut got)], report.used());
+        if !report.compare(&place, &expected, &got) {
             differences += 1;
         }
         let broken = expected.end != End::Whole || got.end != End::Whole;
@@ -183,6 +192,9 @@ async fn compare_section(
     }
     tokio::join!(direct.quit(), here.quit());
     twins.tidy().await;
+    if let Some(said) = said.filter(|_| twins.misread() > misread) {
+        report.misread(&Where { section, entry: said, form }, said);
+    }
 }
 
 /// Every listed statement and command.

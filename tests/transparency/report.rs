@@ -11,6 +11,7 @@ use crate::client::{End, Heard};
 use crate::corpus::{Entry, Section};
 use crate::forms::Form;
 use crate::masks::Used;
+use crate::support::proxy::logged;
 use crate::support::raw::Packet;
 
 /// More differences than this are counted, not shown.
@@ -33,6 +34,8 @@ pub struct Report {
     abandoned: u64,
     used: Used,
     mismatches: u64,
+    /// Replies that reported another state than the proxy had read from their statements.
+    misread: u64,
     /// Gaps: how often their entries differed, and how often they did not.
     gaps: BTreeMap<String, (u64, u64)>,
 }
@@ -48,6 +51,7 @@ impl Report {
             abandoned: 0,
             used: Used::new(),
             mismatches: 0,
+            misread: 0,
             gaps: BTreeMap::new(),
         }
     }
@@ -86,9 +90,26 @@ impl Report {
         same
     }
 
+    /// The reply to this entry, or already to the next, reported another state than the statement says.
+    pub fn misread(&mut self, place: &Where<'_>, next: &Entry) {
+        self.misread += 1;
+        let Where { section, entry, form } = place;
+        eprintln!(
+            "--- {:?}, {}, line {} or {}, form `{}`: another state was reported than the statement says\n    {}\n    {}\n    {:?}",
+            self.flavor,
+            section.name,
+            entry.line,
+            next.line,
+            form.name,
+            entry.describe(),
+            next.describe(),
+            logged()
+        );
+    }
+
     /// How far it is, for those who wait.
     pub fn progress(&self) -> String {
-        format!("{} comparisons, {} mismatches", self.comparisons, self.mismatches)
+        format!("{} comparisons, {} mismatches, {} misread", self.comparisons, self.mismatches, self.misread)
     }
 
     pub fn abandoned(&mut self, section: &Section) {
@@ -115,9 +136,18 @@ impl Report {
         for (gap, (differed, same)) in &self.gaps {
             let _ = writeln!(out, "  known gap `{gap}`: differed {differed} times, was equal {same} times");
         }
-        let _ = writeln!(out, "  mismatches: {}, sections left early: {}", self.mismatches, self.abandoned);
+        let _ = writeln!(
+            out,
+            "  mismatches: {}, misread: {}, sections left early: {}",
+            self.mismatches, self.misread, self.abandoned
+        );
         eprintln!("{out}");
         assert!(self.mismatches == 0, "{} mismatches, see above", self.mismatches);
+        assert!(
+            self.misread == 0,
+            "{} replies reported another state than their statements say, see above",
+            self.misread
+        );
         for (gap, (differed, _)) in &self.gaps {
             // Some show in few forms only.
             assert!(*differed > 0 || !whole, "the known gap `{gap}` is none any more: take it out of the list");
