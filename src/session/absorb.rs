@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::mismatch::{Mismatch, mismatch};
 use super::plan::{Job, Request, Slot};
 use super::statements::{ClientStatement, StatementKey};
+use super::variables::takes_back;
 use super::{Last, PinCause, Session};
 use crate::sql::{Effects, StatementKind};
 use crate::wire::statement::ClientStatementId;
@@ -30,6 +31,9 @@ const OF_SESSION: Status = Status::IN_TRANS
     .with(Status::IN_TRANS_READONLY)
     .with(Status::ANSI_QUOTES);
 
+/// Flags that say what `sql_mode` is.
+const OF_SQL_MODE: Status = Status::NO_BACKSLASH_ESCAPES.with(Status::ANSI_QUOTES);
+
 impl Session {
     /// Takes in the reply to `job`, which ran in `slot`. `text` is the statement's, for a PREPARE.
     pub fn absorb(
@@ -46,6 +50,9 @@ impl Session {
         if let Some(status) = outcome.status {
             // What stays is said again by what the proxy answers; the rest is of the one statement.
             self.status = status & OF_SESSION;
+            if status & OF_SQL_MODE != before & OF_SQL_MODE && takes_back(job) {
+                self.status = self.status.without(OF_SQL_MODE).with(before & OF_SQL_MODE);
+            }
         }
         let asks = self.transaction(job, outcome, before);
         // SHOW WARNINGS leaves what it shows, but counts for none itself (MySQL 9.7).
@@ -97,10 +104,15 @@ impl Session {
         self.settle(slot);
         // What an error had no room to report comes with a later OK of its connection, not always the next (MariaDB 10.11).
         let late = self.unreported == Some(slot);
-        if outcome.error.is_some() {
+        let back = takes_back(job);
+        if outcome.error.is_some() || back {
             self.unreported = Some(slot);
         } else if late && !outcome.track.is_empty() {
             self.unreported = None;
+            self.takes_back = self.takes_back.filter(|on| *on != slot);
+        }
+        if back {
+            self.takes_back = Some(slot);
         }
         let differs = mismatch(job, before, outcome, explained, moved);
         let mismatch = differs.filter(|what| !late || !what.is_report());

@@ -99,6 +99,8 @@ pub struct Session {
     unclean: bool,
     /// The last reply of this connection was an error, which has no room for a change of state: it comes with the next one.
     unreported: Option<Slot>,
+    /// This connection has yet to report what a SET STATEMENT took back: to this session, and to nobody else.
+    takes_back: Option<Slot>,
     /// What is prepared by the text protocol's PREPARE.
     texts: TextStatements,
     holds_sequence: bool,
@@ -155,6 +157,7 @@ impl Session {
             diagnosed: Vec::new(),
             unclean: false,
             unreported: None,
+            takes_back: None,
             texts: TextStatements::default(),
             holds_sequence: false,
             conditions: 0,

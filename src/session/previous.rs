@@ -134,6 +134,7 @@ impl Session {
         self.pinned == Some(slot)
             || (slot == Slot::Primary && (self.holds_insert_id || self.holds_sequence))
             || self.last.slot == Some(slot)
+            || self.takes_back == Some(slot)
     }
 
     /// For how long a connection that [`Self::holds_only`] is kept though others wait for one.
@@ -160,7 +161,9 @@ impl Session {
     /// Whether the connection in this slot may hold what is not known of: nobody else may have it as it is.
     #[must_use]
     pub fn must_cleanse(&self, slot: Slot) -> bool {
-        (self.pinned == Some(slot) && !self.pins.is_empty()) || (slot == Slot::Primary && self.unclean)
+        (self.pinned == Some(slot) && !self.pins.is_empty())
+            || (slot == Slot::Primary && self.unclean)
+            || self.takes_back == Some(slot)
     }
 
     /// The connection in this slot goes back to its pool; `last_insert_id` is what it answered.
@@ -175,6 +178,7 @@ impl Session {
 
     /// The connection in this slot went back to its pool: what it knew of the last statements is lost.
     pub fn let_go(&mut self, slot: Slot) {
+        self.takes_back = self.takes_back.filter(|on| *on != slot);
         if self.last.slot == Some(slot) {
             self.last = Last { lost: true, ..Last::default() };
         }
@@ -206,10 +210,7 @@ impl Session {
             self.holds_sequence = false;
             self.unclean = false;
         }
-        if self.last.slot == Some(slot) {
-            self.last = Last { lost: true, ..Last::default() };
-        }
-        self.found.let_go(slot);
+        self.let_go(slot);
     }
 
     /// What LAST_INSERT_ID() is to be on a connection to the primary that may hold another session's, before `job`,

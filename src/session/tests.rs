@@ -12,7 +12,7 @@ use crate::config::{Consistency, Fallback};
 use crate::routing::Policy;
 use crate::wire::command::code;
 use crate::wire::inbox::RawCommand;
-use crate::wire::{ErrPacket, Outcome, SessionTrack};
+use crate::wire::{ErrPacket, Outcome, SessionTrack, Status};
 
 struct World {
     classifier: Classifier,
@@ -375,4 +375,33 @@ fn a_statement_is_prepared_again_under_what_it_reads_only() {
     let key = |settings: &Settings| StatementKey::new([1, 2], b"SELECT 1", settings);
     assert_eq!(key(&wanted), key(&prepared));
     assert_ne!(key(talk.session.settings()), key(&prepared));
+}
+
+#[test]
+fn what_set_statement_sets_is_set_for_it_alone() {
+    let mut talk = Talk::new();
+    talk.run("SET sql_mode = 'PIPES_AS_CONCAT'", reports("sql_mode", "PIPES_AS_CONCAT"));
+    let own = talk.session.settings().clone();
+    let sql = "set statement sql_mode = 'ANSI_QUOTES' FOR SELECT \"id\" FROM t";
+    let report = |outcome: &mut Outcome| {
+        reports("sql_mode", "ANSI_QUOTES")(outcome);
+        // A function of the user's that the statement calls set this.
+        outcome.track.variables.push(("time_zone".into(), b"+01:00"[..].into()));
+        outcome.status = outcome.status.map(|status| status.with(Status::ANSI_QUOTES));
+    };
+    talk.run(sql, report);
+    assert_eq!(talk.session.settings().variable("sql_mode"), own.variable("sql_mode"));
+    assert_eq!(talk.session.settings().variable("time_zone"), Some("+01:00"));
+    assert!(!talk.session.status().contains(Status::ANSI_QUOTES));
+    // Its connection reports later that it was taken back: nobody else is to hear of it.
+    let Plan::Run(job) = talk.plan(sql) else { panic!("it does not run") };
+    let outcome = Outcome { status: Some(Status::AUTOCOMMIT), ..Outcome::default() };
+    let absorbed = talk.session.absorb(&job, Slot::Primary, &outcome, &Bytes::new(), [1, 2], talk.world.now);
+    assert_eq!(absorbed.mismatch, None);
+    assert!(talk.session.keeps(Slot::Primary) && talk.session.must_cleanse(Slot::Primary));
+    talk.run("SET sql_mode = 'PIPES_AS_CONCAT'", reports("sql_mode", "PIPES_AS_CONCAT"));
+    assert!(!talk.session.must_cleanse(Slot::Primary));
+    talk.ok(sql);
+    talk.session.let_go(Slot::Primary);
+    assert!(!talk.session.must_cleanse(Slot::Primary));
 }

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use super::plan::Job;
+use super::settings::is_charset;
 use super::tracking::{choose, is_hidden};
 use super::{PinCause, Session};
-use crate::sql::{Assignment, Detail, Effects, PrimaryCause, Scope, StatementKind, Value};
-use crate::wire::{Outcome, SessionTrack};
+use crate::sql::{
+    Assignment, Detail, Effects, PrimaryCause, Scope, StatementKind, Value, is_set_statement, set_for_statement,
+};
+use crate::wire::Outcome;
 
 /// Variables that belong to one connection and must not reach another session, nor be replayed on another server.
 const UNSHARED: [&str; 20] = [
@@ -37,7 +40,12 @@ impl Session {
     pub(super) fn settings_after(&mut self, job: &Job, outcome: &Outcome) -> bool {
         let before = Arc::as_ptr(&self.settings);
         let passing = !outcome.track.variables.is_empty() && sets_for_itself(job);
-        let kept = passing.then(|| SessionTrack { variables: Vec::new(), ..outcome.track.clone() });
+        let kept = passing.then(|| {
+            let own = own_variables(job);
+            let mut track = outcome.track.clone();
+            track.variables.retain(|(name, _)| own.as_ref().is_some_and(|own| !own.iter().any(|one| sets(one, name))));
+            track
+        });
         if !self.settings.absorb(kept.as_ref().unwrap_or(&outcome.track)) {
             self.pins.set(PinCause::UnknownState, true);
         }
@@ -153,10 +161,28 @@ impl Session {
     }
 }
 
-/// Whether a statement sets variables for itself alone, by the hint SET_VAR: MySQL (9.7) may report them as if they stayed.
+/// Whether a statement sets variables for itself alone, by the hint SET_VAR or MariaDB's SET STATEMENT: both families may
+/// report them as if they stayed (MySQL 9.7, MariaDB 10.11).
 pub(super) fn sets_for_itself(job: &Job) -> bool {
     job.classified.as_ref().is_some_and(|classified| {
         let text = &*classified.shape.normalised;
-        text.contains("/*+") && text.to_ascii_uppercase().contains("SET_VAR")
+        is_set_statement(text) || (text.contains("/*+") && text.to_ascii_uppercase().contains("SET_VAR"))
     })
+}
+
+/// Whether it is MariaDB's `SET STATEMENT x = y FOR statement`. What that set is taken back behind its reply, which is reported
+/// with a later one of the same connection.
+pub(super) fn takes_back(job: &Job) -> bool {
+    job.classified.as_ref().is_some_and(|classified| is_set_statement(&classified.shape.normalised))
+}
+
+/// The variables that it sets for itself alone. None: all that are reported.
+fn own_variables(job: &Job) -> Option<Vec<Box<str>>> {
+    let text = &*job.classified.as_ref()?.shape.normalised;
+    if is_set_statement(text) { set_for_statement(text) } else { None }
+}
+
+/// Whether setting one variable changes the other.
+fn sets(one: &str, other: &str) -> bool {
+    one == other || (is_charset(one) && is_charset(other))
 }

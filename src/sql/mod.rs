@@ -36,6 +36,7 @@ pub use classify::{Classifier, SqlContext};
 pub(crate) use identity::with_connection_id;
 pub(crate) use named::{executed_name, prepared_text, user_variables};
 pub use scan::is_server_schema;
+pub(crate) use set::{is_set_statement, set_for_statement};
 pub use shape::{
     Assignment, Charset, Classified, Detail, Effects, Fingerprint, Hint, KillTarget, KillWhom, PrimaryCause, Scope,
     Shape, ShapeKey, SqlMode, StatementKind, TableName, Value,

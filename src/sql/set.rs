@@ -2,7 +2,8 @@
 //!
 //! It does not know which variables exist, nor what setting one does to a session.
 
-use super::lexer::{Kind, Token};
+use super::SqlMode;
+use super::lexer::{Kind, Token, Tokens};
 use super::scan::unquote;
 use super::shape::{Assignment, Scope, Value};
 
@@ -21,6 +22,22 @@ pub(super) fn assignments(tokens: &[Token<'_>]) -> Option<Vec<Assignment>> {
             Some(_) => return None,
         }
     }
+}
+
+const SET_STATEMENT: &str = "SET STATEMENT ";
+
+/// Whether a normalised text is MariaDB's `SET STATEMENT x = y FOR statement`.
+pub(crate) fn is_set_statement(normalised: &str) -> bool {
+    normalised.get(..SET_STATEMENT.len()).is_some_and(|head| head.eq_ignore_ascii_case(SET_STATEMENT))
+}
+
+/// The variables that such a statement sets, lower case. None: it could not be read.
+pub(crate) fn set_for_statement(normalised: &str) -> Option<Vec<Box<str>>> {
+    let text = normalised.get(SET_STATEMENT.len()..)?;
+    let tokens: Vec<_> = Tokens::new(text.as_bytes(), SqlMode::default(), true).collect();
+    let end = tokens.iter().position(|token| token.is("FOR"))?;
+    let all = assignments(tokens.get(..end)?)?;
+    Some(all.into_iter().map(|one| one.name).collect())
 }
 
 /// Variables that `SET @@x = ...` sets for the next transaction only.

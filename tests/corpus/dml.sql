@@ -191,6 +191,36 @@ SELECT @@sql_mode
 SET STATEMENT sql_mode = 'ANSI_QUOTES' FOR SELECT "id" FROM people LIMIT 1
 SET STATEMENT max_statement_time = 5 FOR SELECT 1
 
+== set statement [mariadb]
+SET STATEMENT sql_mode = 'ANSI_QUOTES' FOR SELECT "id" FROM people LIMIT 1
+!ping
+SELECT "text" FROM people LIMIT 1
+SELECT @@sql_mode
+SET STATEMENT sql_select_limit = 1, div_precision_increment = 9 FOR SELECT id, 1 / 3 FROM people ORDER BY id
+SELECT id, 1 / 3 FROM people ORDER BY id LIMIT 3
+SET STATEMENT sort_buffer_size = 65536, max_statement_time = 20 FOR UPDATE people SET salary = salary
+SELECT @@sort_buffer_size, @@max_statement_time
+SET div_precision_increment = 2
+SET STATEMENT div_precision_increment = 9, sql_mode = 'ANSI' FOR DO 1
+SELECT 1 / 3, "text" FROM people LIMIT 1
+SET STATEMENT max_statement_time = 0.05 FOR SELECT SLEEP(1)
+SELECT 1 / 3 FROM people LIMIT 1
+SET STATEMENT sql_mode = 'nonsense' FOR SELECT 1
+SET STATEMENT autocommit = 0 FOR SELECT 1
+BEGIN
+SET STATEMENT lock_wait_timeout = 1 FOR SELECT id FROM people ORDER BY id LIMIT 1 FOR UPDATE
+SELECT @@lock_wait_timeout, @@in_transaction
+COMMIT
+SELECT id, 1 / 3 FROM people ORDER BY id LIMIT 2
+SET STATEMENT character_set_results = 'latin1' FOR SELECT 'é' FROM people LIMIT 1
+SELECT 'é' FROM people LIMIT 1
+[gap=reports-of-set-statement@mariadb] SET STATEMENT sql_select_limit = 1 FOR CREATE TABLE limited SELECT id FROM people
+SELECT COUNT(*) FROM limited
+[gap=reports-of-set-statement@mariadb] SET STATEMENT time_zone = '+05:00' FOR SELECT FROM_UNIXTIME(0)
+SELECT FROM_UNIXTIME(0) FROM people LIMIT 1
+SET NAMES utf8mb4
+SELECT FROM_UNIXTIME(0), 'é' FROM people LIMIT 1
+
 == diagnostics
 SELECT CAST('x' AS SIGNED), CAST('y' AS SIGNED)
 SHOW WARNINGS
