@@ -104,6 +104,7 @@ pub async fn start(mut config: Config) -> anyhow::Result<RunningProxy> {
         started,
         last_global_write: AtomicU64::new(0),
         globals: Globals::new(started),
+        aborted_clients: AtomicU64::new(0),
         told: Shared::throttle(),
         config,
     });

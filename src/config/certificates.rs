@@ -114,6 +114,19 @@ pub fn expiry(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
+/// From when to when a certificate is good, as OpenSSL writes times (`Jan  1 00:00:00 2026 GMT`); empty: it cannot be read.
+#[must_use]
+pub fn validity(certificate: &CertificateDer<'_>) -> [String; 2] {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let Ok((_, parsed)) = x509_parser::parse_x509_certificate(certificate) else { return <[String; 2]>::default() };
+    [parsed.validity().not_before, parsed.validity().not_after].map(|time| {
+        let time = time.to_datetime();
+        let (hour, minute, second) = time.to_hms();
+        let month = MONTHS.get(usize::from(u8::from(time.month())).saturating_sub(1)).unwrap_or(&"");
+        format!("{month} {:>2} {hour:02}:{minute:02}:{second:02} {} GMT", time.day(), time.year())
+    })
+}
+
 /// A name that a server's certificate can be for: a host's, or an address.
 #[must_use]
 pub fn server_name(text: &str) -> Option<ServerName<'static>> {
@@ -144,6 +157,7 @@ mod tests {
         assert_eq!(authorities(certificate.as_bytes()).unwrap().roots.len(), 1);
         assert!(authorities(key.as_bytes()).is_err());
         let leaf = good.end_entity_cert().unwrap();
+        assert_eq!(validity(leaf), ["Jan  1 00:00:00 1975 GMT", "Jan  1 00:00:00 4096 GMT"]);
         assert!(authorities(certificate.as_bytes()).unwrap().names(leaf));
         assert!(!authorities(other.cert.pem().as_bytes()).unwrap().names(leaf));
         let at = |year: u64| UnixTime::since_unix_epoch(Duration::from_secs((year - 1970) * 31_557_600));

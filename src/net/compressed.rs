@@ -17,6 +17,7 @@ const READ: usize = 64 << 10;
 #[derive(Debug)]
 pub(super) struct Compressed {
     codec: Codec,
+    method: Compression,
     /// Compressed bytes that were read.
     packed: BytesMut,
     /// Compressed bytes to be written.
@@ -27,7 +28,7 @@ pub(super) struct Compressed {
 impl Compressed {
     /// `early` are bytes that were read already and are compressed.
     pub(super) fn new(peer: Peer, method: Compression, bytes: CompressionBytes, early: &[u8]) -> Self {
-        Self { codec: Codec::new(peer, method), packed: early.into(), out: BytesMut::new(), bytes }
+        Self { codec: Codec::new(peer, method), method, packed: early.into(), out: BytesMut::new(), bytes }
     }
 
     /// Reads into `inbox` what is here, or waits for something; false: the peer closed the connection. Cancel safe.
@@ -76,6 +77,10 @@ impl Compressed {
 
     pub(super) fn begin(&mut self) {
         self.codec.begin();
+    }
+
+    pub(super) const fn method(&self) -> Compression {
+        self.method
     }
 
     pub(super) fn next_sequence(&self) -> u8 {

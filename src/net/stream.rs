@@ -59,6 +59,12 @@ impl Stream {
         self.compressed.is_some()
     }
 
+    /// How it is compressed, if it is.
+    #[must_use]
+    pub fn compression(&self) -> Option<Compression> {
+        self.compressed.as_ref().map(|compressed| compressed.method())
+    }
+
     /// Where it is compressed: the sequence id that the peer expects of the first packet of an answer.
     #[must_use]
     pub fn next_sequence(&self) -> Option<u8> {

@@ -8,6 +8,7 @@ use super::execute::{Failure, Run};
 use super::prepare::Placed;
 use super::processes::list;
 use super::relay::{RelayError, Taken, relay};
+use super::status::own_status;
 use crate::backend::{BackendError, Lease};
 use crate::session::{Job, Preamble, Request, Session};
 use crate::sql::{PrimaryCause, StatementKind};
@@ -17,6 +18,7 @@ use crate::wire::rows::Rows;
 use crate::wire::statement::{
     ParameterTypes, ServerStatementId, parameter_types, rewrite_execute, rewrite_statement_id,
 };
+use crate::wire::status::StatusRows;
 use crate::wire::writer::put_packet;
 use crate::wire::{Outcome, ReplyKind, ReplyTracker};
 
@@ -89,6 +91,15 @@ impl Run<'_> {
         if let Some(whole) = job.processes {
             let rows = list(self.shared, self.handle, whole).await;
             tracker = tracker.with_rows(Rows::new(rows, matches!(job.request, Request::Execute(_))));
+        }
+        if let Some(asked) = &job.status {
+            let own = own_status(self.shared, self.client, self.session.statement_counts());
+            let rows = if asked.shows {
+                StatusRows::of_show(asked.global, own)
+            } else {
+                StatusRows::of_tables(asked.variable.clone(), own)
+            };
+            tracker = tracker.with_status_rows(rows.binary(!matches!(job.request, Request::Forward)));
         }
         if let Request::Execute(id) = job.request {
             let remembered = self.session.statements().get(id).is_some_and(|statement| statement.memory.is_some());

@@ -24,6 +24,7 @@ mod processes;
 mod relay;
 mod run;
 mod shared;
+mod status;
 mod users;
 
 pub use clients::{Activity, ClientHandle, Clients, Kill, Poke};

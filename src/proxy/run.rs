@@ -5,6 +5,7 @@ use std::future::{Future as _, poll_fn};
 use std::io::ErrorKind;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -58,6 +59,14 @@ enum Event {
     Leave(ErrPacket, Origin),
 }
 
+/// How a session ended.
+enum Left {
+    /// The client said so.
+    Quit,
+    /// In any other way.
+    Cut,
+}
+
 /// Waits until `hold` is over and somebody waits for a connection to one of these servers.
 async fn held(hold: Duration, servers: &[Option<Arc<ServerPools>>; 2]) {
     tokio::time::sleep(hold).await;
@@ -90,29 +99,33 @@ pub(super) async fn run(
     let (user, ended) = (Some(user), clock::now());
     let mut served = Served { shared, client, handle, session, leases, user, collation, random, ended, shown: None };
     let result = served.serve().await;
+    if !matches!(result, Ok(Left::Quit)) {
+        shared.aborted_clients.fetch_add(1, Ordering::Relaxed);
+    }
     served.leases.end(&served.session).await;
-    result
+    result.map(|_| ())
 }
 
 impl Served<'_> {
-    async fn serve(&mut self) -> Result<(), SessionError> {
+    async fn serve(&mut self) -> Result<Left, SessionError> {
         loop {
             match self.next().await? {
                 Event::Command(command) => {
+                    let quits = command.payload.first() == Some(&code::QUIT);
                     if !self.command(command).await? {
-                        return Ok(());
+                        return Ok(if quits { Left::Quit } else { Left::Cut });
                     }
                 }
-                Event::Closed => return Ok(()),
+                Event::Closed => return Ok(Left::Cut),
                 Event::Reset => {
                     self.client.reset = true;
-                    return Ok(());
+                    return Ok(Left::Cut);
                 }
                 Event::Leave(error, origin) => {
                     self.client.stream.begin();
                     let _ = self.client.refuse(&error, 0).await;
                     self.shared.metrics.error(error.code, origin);
-                    return Ok(());
+                    return Ok(Left::Cut);
                 }
             }
         }

@@ -62,6 +62,8 @@ pub struct Shared {
     pub last_global_write: AtomicU64,
     /// When a global variable of the primary was last set.
     pub globals: Globals,
+    /// Clients that left without COM_QUIT, or were cut off.
+    pub aborted_clients: AtomicU64,
     /// Keeps lines that clients can cause at will from flooding the log.
     pub told: Mutex<Throttle<&'static str>>,
 }

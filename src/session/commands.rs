@@ -39,6 +39,7 @@ impl Session {
                 Err(plan) => return *plan,
             },
         };
+        self.counts.count(&command);
         match command {
             Command::Query(text) => self.plan_query(raw, text, environment),
             Command::StmtPrepare(_) => self.plan_prepare(raw, environment),

@@ -43,7 +43,7 @@ use self::texts::TextStatements;
 use self::tracking::Chosen;
 use crate::routing::{SessionView, Surroundings};
 use crate::sql::{Classifier, SqlContext};
-use crate::wire::{Capabilities, Status, TrackFilter};
+use crate::wire::{Capabilities, Command, Status, TrackFilter};
 
 /// What a plan depends on besides the session.
 #[derive(Clone, Copy)]
@@ -106,7 +106,40 @@ pub struct Session {
     holds_sequence: bool,
     /// Warnings and errors of the last statement.
     conditions: u16,
+    counts: StatementCounts,
     scratch: Vec<u8>,
+}
+
+/// Commands of prepared statements that a session sent, as servers count them for a connection (`Com_stmt_...`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StatementCounts {
+    /// COM_STMT_PREPARE.
+    pub prepare: u64,
+    /// COM_STMT_EXECUTE.
+    pub execute: u64,
+    /// COM_STMT_FETCH.
+    pub fetch: u64,
+    /// COM_STMT_CLOSE.
+    pub close: u64,
+    /// COM_STMT_RESET.
+    pub reset: u64,
+    /// COM_STMT_SEND_LONG_DATA.
+    pub long_data: u64,
+}
+
+impl StatementCounts {
+    fn count(&mut self, command: &Command<'_>) {
+        let counter = match command {
+            Command::StmtPrepare(_) => &mut self.prepare,
+            Command::StmtExecute { .. } | Command::StmtBulkExecute { .. } => &mut self.execute,
+            Command::StmtFetch { .. } => &mut self.fetch,
+            Command::StmtClose { .. } => &mut self.close,
+            Command::StmtReset { .. } => &mut self.reset,
+            Command::StmtSendLongData { .. } => &mut self.long_data,
+            _ => return,
+        };
+        *counter = counter.wrapping_add(1);
+    }
 }
 
 /// A session without pins keeps a connection that can still be asked about its last statement. After so long a silence
@@ -161,6 +194,7 @@ impl Session {
             texts: TextStatements::default(),
             holds_sequence: false,
             conditions: 0,
+            counts: StatementCounts::default(),
             scratch: Vec::new(),
         };
         if let Some(base) = base {
@@ -307,6 +341,12 @@ impl Session {
         if self.settings.multi_statements != chosen {
             Arc::make_mut(&mut self.settings).multi_statements = chosen;
         }
+    }
+
+    /// The commands of prepared statements that it sent.
+    #[must_use]
+    pub const fn statement_counts(&self) -> StatementCounts {
+        self.counts
     }
 
     /// What routing may see.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::memory::MemoryKey;
 use crate::routing::{Route, Target};
-use crate::sql::{Classified, Detail, Effects, KillTarget, Scope, StatementKind};
+use crate::sql::{Classified, Detail, Effects, KillTarget, Scope, StatementKind, StatusQuestion};
 use crate::wire::statement::ClientStatementId;
 use crate::wire::{ErrPacket, ReplyKind};
 
@@ -107,6 +107,8 @@ pub struct Job {
     pub text: Option<Bytes>,
     /// It lists the processes: the server gives the columns, the proxy the rows. Some(true): with whole statements.
     pub processes: Option<bool>,
+    /// It asks of status variables: those that describe a connection describe the client's.
+    pub status: Option<Box<StatusQuestion>>,
     /// By what its reply is remembered; None: it is not.
     pub memory: Option<MemoryKey>,
     /// The name and the statement of a text protocol's PREPARE.
@@ -132,6 +134,7 @@ impl Job {
             own_attributes: false,
             text: None,
             processes: None,
+            status: None,
             memory: None,
             prepares: None,
             held: None,

@@ -126,9 +126,11 @@ impl Session {
         if classified.shape.has_detail() {
             classified.detail = self.classify(&text, environment).detail;
         }
+        let status = self.asks_status(&text, &classified);
         let plan = self.plan_statement(classified, Request::Execute(id), ReplyKind::Results, environment);
         match plan {
             Plan::Run(mut job) => {
+                job.status = status;
                 if cursor {
                     to_primary(&mut job.route, RouteReason::PinnedCursor);
                 }
@@ -206,6 +208,8 @@ impl Session {
         let reason = self.pins.first().map_or(RouteReason::Command, PinCause::reason);
         let mut job = Job::command(Route::new(Target::Pinned, reason), Some(ReplyKind::Rows));
         job.request = Request::Statement(id);
+        // Of other queries only the definitions tell where values stand, which came before.
+        job.status = self.asks_status(&statement.text, &statement.classified).filter(|asked| asked.shows);
         Plan::Run(Box::new(job))
     }
 }

@@ -7,7 +7,8 @@ use super::previous::{About, Last};
 use super::{Environment, Found, Job, PinCause, Plan, Request, Session, Slot, settings};
 use crate::routing::{Route, RouteReason, Target, decide};
 use crate::sql::{
-    Classified, Detail, Effects, KillWhom, StatementKind, is_server_schema, user_variables, with_connection_id,
+    Classified, Detail, Effects, KillWhom, StatementKind, StatusQuestion, is_server_schema, status_question,
+    user_variables, with_connection_id,
 };
 use crate::wire::command::query_head;
 use crate::wire::inbox::{KEPT, RawCommand};
@@ -40,13 +41,27 @@ impl Session {
         let memory = self.memory_key(&classified, Request::Forward, &raw.payload, environment);
         let prepares = self.prepares(text, &classified, environment);
         let classified = self.executes(text, &classified).unwrap_or(classified);
+        let status = self.asks_status(text, &classified);
         let mut plan = self.plan_statement(classified, Request::Forward, ReplyKind::Results, environment);
         if let Plan::Run(job) = &mut plan {
             job.text = own;
             job.memory = memory;
+            job.status = status;
             job.prepares = prepares;
         }
         plan
+    }
+
+    /// What a statement asks of status variables, if it shows some.
+    pub(super) fn asks_status(&self, text: &[u8], classified: &Classified) -> Option<Box<StatusQuestion>> {
+        let shows = classified.shape.effects.contains(Effects::SHOWS_STATUS)
+            && matches!(classified.shape.kind, StatementKind::Show | StatementKind::Select);
+        shows.then(|| {
+            let mut asked = status_question(text, self.context);
+            // Or it is an EXECUTE of one.
+            asked.shows |= classified.shape.kind == StatementKind::Show;
+            Box::new(asked)
+        })
     }
 
     /// The command to send for a statement that asks for the connection's id: with the one that the client knows. `head`:
@@ -195,6 +210,7 @@ impl Session {
             cursor: false,
             text: None,
             processes,
+            status: None,
             memory: None,
             prepares: None,
             held: about.held,

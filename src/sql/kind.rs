@@ -180,6 +180,9 @@ fn show(words: &Words<'_, '_>) -> Head {
     if words.is(words.skip(1, &["SESSION", "LOCAL"]), "VARIABLES") {
         return show_never(PrimaryCause::ServerState, Effects::ASKS_TRACKING);
     }
+    if words.is(words.skip(1, &["GLOBAL", "SESSION", "LOCAL"]), "STATUS") {
+        return show_never(PrimaryCause::ServerState, Effects::SHOWS_STATUS);
+    }
     if words.is(at, "PROCESSLIST") && words.ends(at.saturating_add(1)) {
         let whole = if words.is(1, "FULL") { Effects::LISTS_WHOLE } else { Effects::NONE };
         return show_never(PrimaryCause::ServerState, Effects::LISTS_PROCESSES | whole);

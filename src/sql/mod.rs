@@ -27,6 +27,7 @@ mod scan;
 mod set;
 mod shape;
 mod shapes;
+mod status;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -41,3 +42,5 @@ pub use shape::{
     Assignment, Charset, Classified, Detail, Effects, Fingerprint, Hint, KillTarget, KillWhom, PrimaryCause, Scope,
     Shape, ShapeKey, SqlMode, StatementKind, TableName, Value,
 };
+pub use status::StatusQuestion;
+pub(crate) use status::status_question;

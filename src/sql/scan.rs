@@ -308,6 +308,9 @@ impl<'d, 'a> Scan<'d, 'a> {
         {
             self.findings.effects |= Effects::ASKS_TRACKING;
         }
+        if [&b"session_status"[..], b"global_status"].iter().any(|table| strip(token).eq_ignore_ascii_case(table)) {
+            self.findings.effects |= Effects::SHOWS_STATUS;
+        }
         let [Some(dot), Some(schema), ..] = self.last else { return };
         if !dot.is_operator(b".") || !schema.is_name() {
             return;

@@ -125,7 +125,7 @@ pub enum PrimaryCause {
 
 /// What a statement may do to the session's connection, as far as its text tells. A set of flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Effects(u32);
+pub struct Effects(u64);
 
 impl Effects {
     /// None.
@@ -205,6 +205,8 @@ impl Effects {
 
     /// Shows what pointsman sets on servers' connections (`session_track_*`): a variable, SHOW VARIABLES, a table of variables.
     pub const ASKS_TRACKING: Self = Self(1 << 31);
+    /// Shows status variables, of which some describe the connection that it runs on: SHOW STATUS, or a table of them.
+    pub const SHOWS_STATUS: Self = Self(1 << 32);
 
     /// These flags and `other`'s.
     #[must_use]

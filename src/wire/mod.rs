@@ -31,6 +31,7 @@ pub mod reply;
 pub mod rows;
 pub mod session_track;
 pub mod statement;
+pub mod status;
 pub mod writer;
 
 pub use capabilities::{Capabilities, Status};

@@ -14,13 +14,14 @@
 use bytes::BytesMut;
 
 use super::err::ErrPacket;
-use super::header::{MAX_PAYLOAD, PacketHeader};
+use super::header::{HEADER_LEN, MAX_PAYLOAD, PacketHeader};
 use super::inbox::Inbox;
 use super::ok::OkPacket;
 use super::reader::Reader;
 use super::rows::Rows;
 use super::session_track::{SessionTrack, TrackFilter};
 use super::statement::{ClientStatementId, PrepareOk};
+use super::status::{LONGEST_ROW, StatusRows};
 use super::writer::put_with;
 use super::{Capabilities, ProtocolError, Status};
 
@@ -132,6 +133,8 @@ pub struct ReplyTracker {
     begun: bool,
     /// Rows of the proxy's own, which take the place of the server's.
     rows: Option<Rows>,
+    /// Values that are put in the place of the server's in its rows.
+    status_rows: Option<Box<StatusRows>>,
     /// Columns of the result set.
     columns: u64,
     /// The session's status before: an EOF that the server did not send carries it.
@@ -180,6 +183,7 @@ impl ReplyTracker {
             continued: false,
             begun: false,
             rows: None,
+            status_rows: None,
             columns: 0,
             status: Status::AUTOCOMMIT,
             shift: 0,
@@ -207,6 +211,14 @@ impl ReplyTracker {
     #[must_use]
     pub fn with_rows(mut self, rows: Rows) -> Self {
         self.rows = Some(rows);
+        self.edits = true;
+        self
+    }
+
+    /// Puts values of the client's own in the place of the server's in rows of status variables.
+    #[must_use]
+    pub fn with_status_rows(mut self, rows: StatusRows) -> Self {
+        self.status_rows = Some(Box::new(rows));
         self.edits = true;
         self
     }
@@ -334,6 +346,10 @@ impl ReplyTracker {
                         self.outcome.first_row.get_or_insert_with(|| row.into());
                     }
                     if self.rows.is_none() {
+                        let Some(changed) = self.with_own_status(inbox, header) else { return Ok(Progress::More) };
+                        if changed {
+                            continue;
+                        }
                         inbox.set_sequence(self.sequence(header));
                     } else if inbox.payload(header).is_none() {
                         return Ok(Progress::More);
@@ -353,6 +369,10 @@ impl ReplyTracker {
             if let State::Columns { left } = self.state
                 && !self.ends_columns(head.first, header.payload_len)
             {
+                if let Some(rows) = &mut self.status_rows {
+                    let Some(definition) = inbox.payload(header) else { return Ok(Progress::More) };
+                    rows.define(definition);
+                }
                 if self.digests {
                     self.digest(inbox.payload(header), left);
                 }
@@ -391,6 +411,21 @@ impl ReplyTracker {
             self.look(inbox, header, head.first, filter)?;
             self.counted();
         }
+    }
+
+    /// Puts a row with values of the client's own in the place of the next one; false: it stays as it is. None: it is not here
+    /// whole.
+    fn with_own_status(&mut self, inbox: &mut Inbox, header: PacketHeader) -> Option<bool> {
+        let Some(rows) = self.status_rows.as_ref().filter(|_| header.payload_len <= LONGEST_ROW) else {
+            return Some(false);
+        };
+        let Some(row) = rows.rewrite(inbox.payload(header)?) else { return Some(false) };
+        let mut packet = BytesMut::with_capacity(row.len().saturating_add(HEADER_LEN));
+        put_with(&mut packet, self.sequence(header), |out| out.extend_from_slice(&row));
+        inbox.replace(header, &packet);
+        self.outcome.rows = self.outcome.rows.wrapping_add(1);
+        self.counted();
+        Some(true)
     }
 
     /// A definition's names, without the twelve bytes behind them: types and lengths hang on the parameters too.
@@ -441,7 +476,11 @@ impl ReplyTracker {
 
     fn shift_by(&mut self, packets: u8) {
         self.shift = self.shift.wrapping_add(packets);
-        self.edits = self.shift != 0 || self.rows.is_some() || self.natural.is_some() || self.keeps_row;
+        self.edits = self.shift != 0
+            || self.rows.is_some()
+            || self.status_rows.is_some()
+            || self.natural.is_some()
+            || self.keeps_row;
     }
 
     /// Leaves out the next packet, which is here whole.
@@ -523,6 +562,9 @@ impl ReplyTracker {
                     }
                     self.state = if definitions { State::Columns { left } } else { self.behind_columns() };
                     self.columns = left;
+                    if let Some(rows) = &mut self.status_rows {
+                        rows.begin();
+                    }
                     self.outcome.rows = 0;
                     self.outcome.result_sets = self.outcome.result_sets.saturating_add(1);
                     self.pass(inbox, header);

@@ -10,7 +10,6 @@ use crate::{Suite, read};
 /// The account of the suites, and its password.
 pub(crate) const USER: &str = "suite";
 
-const STATUS: &str = "SHOW SESSION STATUS tells of the connection to the server";
 const TIMEOUT: &str = "wait_timeout of a session does not end it";
 
 pub(crate) const MYSQLCLIENT: Suite = Suite {
@@ -43,9 +42,6 @@ pub(crate) const CONNECTOR_PYTHON: Suite = Suite {
     read: read::words,
     labels: "",
     known: &[
-        ("Bug26484601.test_get_connection_using_given_TLS_version", STATUS),
-        ("WL14852.test_giving_ssl_disable_does_not_raise_error", STATUS),
-        ("MySQLConnectionTests.test_shutdown", STATUS),
         ("MySQLConnectionTests.test_timeout", TIMEOUT),
         ("BugOra35349093.test_set_compress_true", "it reads at most two compressed packets for one packet"),
     ],
@@ -102,7 +98,6 @@ pub(crate) const CONNECTOR_C: Suite = Suite {
     labels: "programs/*",
     known: &[
         ("t/connection test_conc589", TIMEOUT),
-        ("t/connection test_compress", STATUS),
         ("t/connection test_expired_pw", "MySQL: an account that was just made and expired is let in once"),
     ],
 };
@@ -114,11 +109,7 @@ pub(crate) const MYSQL_ASYNC: Suite = Suite {
     run: run_mysql_async,
     read: read::cargo,
     labels: "",
-    known: &[
-        ("zz_should_check_wait_timeout_on_get_conn", "a pooled connection keeps the globals that it began with"),
-        ("should_hold_stmt_cache_size_bound", STATUS),
-        ("should_not_cache_statements_if_stmt_cache_size_is_zero", STATUS),
-    ],
+    known: &[("zz_should_check_wait_timeout_on_get_conn", "a pooled connection keeps the globals that it began with")],
 };
 /// On our own stand-in for the package of helpers that is not published with them.
 pub(crate) const SQLX: Suite = Suite {

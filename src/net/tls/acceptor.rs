@@ -32,6 +32,8 @@ pub struct Offer {
     pub fingerprint: [u8; 32],
     /// When the certificate ends.
     pub expires: Option<SystemTime>,
+    /// From when to when the certificate is good, as servers write it.
+    pub validity: [String; 2],
     files: Option<[u8; 32]>,
 }
 
@@ -129,7 +131,8 @@ fn offer(config: &TlsConfig, files: Files) -> Result<Offer, SetupError> {
     for (place, byte) in fingerprint.iter_mut().zip(digest(&SHA256, &leaf).as_ref()) {
         *place = *byte;
     }
-    Ok(Offer { server: Arc::new(server), fingerprint, expires: certificates::expiry(&leaf), files: contents })
+    let (expires, validity) = (certificates::expiry(&leaf), certificates::validity(&leaf));
+    Ok(Offer { server: Arc::new(server), fingerprint, expires, validity, files: contents })
 }
 
 /// A certificate such as servers make at their start, when they are given none.

@@ -10,7 +10,7 @@ mod session;
 pub use acceptor::{Acceptor, Offer};
 pub use connector::Connector;
 pub use files::SetupError;
-pub use names::CertificateNames;
+pub use names::{CertificateNames, cipher_list};
 pub(super) use session::Session;
 pub use session::{Established, Version};
 

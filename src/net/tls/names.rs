@@ -4,6 +4,8 @@
 use rustls::pki_types::CertificateDer;
 use x509_parser::x509::X509Name;
 
+use crate::config::certificates::provider;
+
 /// Whom a certificate is for, and who made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateNames {
@@ -88,6 +90,14 @@ pub(super) fn cipher(suite: &str) -> String {
     let Some((exchange, encryption)) = parts else { return suite.to_owned() };
     let encryption = encryption.replace("AES_", "AES").replace("POLY1305_SHA256", "POLY1305").replace('_', "-");
     format!("{}-{encryption}", exchange.replace('_', "-"))
+}
+
+/// The cipher suites that clients are offered, as servers list them: those of TLS 1.3 first.
+#[must_use]
+pub fn cipher_list() -> String {
+    let provider = provider();
+    let names = provider.cipher_suites.iter().map(|suite| cipher(suite.suite().as_str().unwrap_or_default()));
+    names.collect::<Vec<_>>().join(":")
 }
 
 #[cfg(test)]
