@@ -401,9 +401,9 @@ impl PoolStatus for Usage {
             let (busy, idle) = server.usage();
             PoolSample {
                 server: server.name().clone(),
-                busy: busy as u64,
-                idle: idle as u64,
-                waiting: u64::from(server.waiting()),
+                busy: busy.into(),
+                idle: idle.into(),
+                waiting: server.waiting().into(),
             }
         };
         self.0.pools.servers().iter().map(sample).collect()

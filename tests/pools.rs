@@ -23,6 +23,9 @@ on_both!(
     connections_are_kept_warm_and_replaced,
     the_servers_patience_is_respected,
     a_storm_of_clients_is_none_of_logins,
+    a_connection_that_fits_is_preferred,
+    who_waits_for_another_pool_gets_its_turn,
+    clients_that_went_away_keep_no_place,
 );
 
 async fn stage(flavor: Flavor, pools: &str) -> Option<Stage> {
@@ -138,5 +141,107 @@ async fn a_storm_of_clients_is_none_of_logins(flavor: Flavor) {
         stage.servers.primary().first("SHOW GLOBAL STATUS LIKE 'Max_used_connections'").await.unwrap().unwrap();
     assert!(most > 5, "{most} at once: the test shows nothing");
     assert!(stage.metric("pointsman_errors_total", &[]).await < 0.5);
+    stage.end().await;
+}
+
+/// How often the primary did this.
+async fn counted(stage: &Stage, counter: &str) -> u64 {
+    let query = format!("SHOW GLOBAL STATUS LIKE '{counter}'");
+    stage.servers.primary().first::<(String, u64)>(&query).await.unwrap().unwrap().1
+}
+
+/// Sessions of different state, and with different statements, each find the connection that served their like before.
+async fn a_connection_that_fits_is_preferred(flavor: Flavor) {
+    let Some(stage) = stage(flavor, "size=4\nmin_idle=2").await else { return };
+    let (mut plain, mut ansi) = (client(&stage).await, client(&stage).await);
+    ansi.run("SET sql_mode = 'ANSI_QUOTES'").await;
+    // Two at the same time, so that there are two.
+    plain.run("BEGIN").await;
+    ansi.run("BEGIN").await;
+    plain.run("COMMIT").await;
+    ansi.run("COMMIT").await;
+    let before = counted(&stage, "Com_set_option").await;
+    for _ in 0..30 {
+        assert_eq!(plain.value("SELECT \"v\"").await, "v");
+        ansi.run("SELECT \"v\" FROM t").await;
+    }
+    let sets = counted(&stage, "Com_set_option").await - before;
+    println!("{sets} SETs for 60 statements of two states");
+    assert!(sets <= 2, "{sets}");
+
+    let (mut one, mut two) = (client(&stage).await, client(&stage).await);
+    let (_, first) = one.prepare("SELECT 1").await;
+    let (_, second) = two.prepare("SELECT 2").await;
+    one.run("BEGIN").await;
+    two.run("BEGIN").await;
+    one.execute(first, 0, &[]).await;
+    two.execute(second, 0, &[]).await;
+    one.run("COMMIT").await;
+    two.run("COMMIT").await;
+    let before = counted(&stage, "Com_stmt_prepare").await;
+    for _ in 0..30 {
+        one.execute(first, 0, &[]).await;
+        two.execute(second, 0, &[]).await;
+    }
+    let prepares = counted(&stage, "Com_stmt_prepare").await - before;
+    println!("{prepares} PREPAREs for 60 EXECUTEs");
+    assert!(prepares <= 2, "{prepares}");
+    stage.end().await;
+}
+
+/// Four clients keep the only connection busy for ever, and wait for it in turn; one of another kind is not starved by them.
+async fn who_waits_for_another_pool_gets_its_turn(flavor: Flavor) {
+    let Some(stage) = stage(flavor, "size=1\nwait_timeout='5s'").await else { return };
+    let over = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let mut busy = Vec::new();
+    for _ in 0..4 {
+        let (mut client, over) = (client(&stage).await, over.clone());
+        busy.push(tokio::spawn(async move {
+            let mut statements = 0_u32;
+            while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                client.run("SELECT 1").await;
+                statements += 1;
+            }
+            statements
+        }));
+    }
+    let mut login = Login::app();
+    login.schema = None;
+    let mut other = Raw::login(stage.listen(), &login).await;
+    let mut slowest = Duration::ZERO;
+    for _ in 0..10 {
+        let began = Instant::now();
+        assert_eq!(other.value("SELECT 2").await, "2");
+        slowest = slowest.max(began.elapsed());
+    }
+    over.store(true, std::sync::atomic::Ordering::Relaxed);
+    let mut statements = 0;
+    for task in busy {
+        statements += task.await.unwrap();
+    }
+    println!("10 statements of another pool beside {statements}; the slowest waited {slowest:?}");
+    assert!(statements > 10, "{statements}: the test shows nothing");
+    assert!(stage.metric("pointsman_errors_total", &[]).await < 0.5);
+    stage.end().await;
+}
+
+/// What is given up while it waits, or has just got its turn, is passed on: no place is lost by clients that break off.
+async fn clients_that_went_away_keep_no_place(flavor: Flavor) {
+    let Some(stage) = stage(flavor, "size=2\nmin_idle=0\nwait_timeout='10s'").await else { return };
+    for round in 0..60_u64 {
+        let mut all = Vec::new();
+        for _ in 0..6 {
+            let mut client = client(&stage).await;
+            client.send(b"\x03SELECT SLEEP(0.002)").await;
+            all.push(client);
+        }
+        tokio::time::sleep(Duration::from_millis(round % 8)).await;
+        drop(all);
+    }
+    let (mut one, mut two) = (client(&stage).await, client(&stage).await);
+    one.run("BEGIN").await;
+    two.run("BEGIN").await;
+    assert_eq!(connections(&stage).await.len(), 2, "both are there again");
+    support::until("nobody waits", async || stage.metric("pointsman_pool_waiting", &[]).await < 0.5).await;
     stage.end().await;
 }

@@ -45,6 +45,12 @@ impl HeldStatements {
         Some(id)
     }
 
+    /// Whether it holds a statement.
+    #[must_use]
+    pub fn holds(&self, key: StatementKey) -> bool {
+        self.by_key.contains_key(&key)
+    }
+
     /// The id that the next PREPARE will get, if that is known: servers count them, failed ones too.
     #[must_use]
     pub fn next_id(&self) -> Option<ServerStatementId> {

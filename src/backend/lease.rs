@@ -4,11 +4,10 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool::managed::Object;
-
 use super::connection::Connection;
 use super::error::BackendError;
-use super::pools::PooledObject;
+use super::pool::Pool;
+use crate::clock;
 use crate::session::{Preamble, Settings};
 
 /// Resetting a connection takes one round trip; a server that needs longer is in trouble.
@@ -17,10 +16,9 @@ const CLEANSE_LIMIT: Duration = Duration::from_secs(2);
 /// A borrowed connection.
 #[derive(Debug)]
 pub struct Lease {
-    /// None only while it is dropped.
-    object: Option<PooledObject>,
-    /// Its pool's sessions have no schema.
-    without_schema: bool,
+    /// None only while it is dropped. Boxed: a lease is moved some thirty times on its way from the pool and back.
+    connection: Option<Box<Connection>>,
+    pool: Arc<Pool>,
     /// A session's state hangs on it: a transaction, locks. Whoever drops it without ending that (a panic, a task that
     /// is cut) must not give it to others.
     pub bound: bool,
@@ -29,21 +27,15 @@ pub struct Lease {
 }
 
 impl Lease {
-    pub(super) fn new(object: PooledObject) -> Self {
-        let pool = Object::pool(&object);
-        let without_schema = pool.as_ref().is_some_and(|pool| !pool.manager().keeps_schema());
-        let dedicated = object.connection.sandboxed || pool.is_some_and(|pool| pool.manager().is_dedicated());
-        Self { object: Some(object), without_schema, bound: false, dedicated }
+    pub(super) fn new(connection: Box<Connection>, pool: Arc<Pool>) -> Self {
+        let dedicated = connection.sandboxed || pool.is_dedicated();
+        Self { connection: Some(connection), pool, bound: false, dedicated }
     }
 
     /// Closes it.
     pub fn discard(mut self) {
-        self.close();
-    }
-
-    fn close(&mut self) {
-        if let Some(object) = self.object.take() {
-            drop(Object::take(object));
+        if let Some(connection) = self.connection.take() {
+            self.pool.close(connection);
         }
     }
 
@@ -91,14 +83,14 @@ impl Deref for Lease {
 
     fn deref(&self) -> &Connection {
         #[expect(clippy::expect_used, reason = "taken by discard and drop only, after which no Lease is left")]
-        &self.object.as_ref().expect("a lease in use").connection
+        self.connection.as_ref().expect("a lease in use")
     }
 }
 
 impl DerefMut for Lease {
     fn deref_mut(&mut self) -> &mut Connection {
         #[expect(clippy::expect_used, reason = "taken by discard and drop only, after which no Lease is left")]
-        &mut self.object.as_mut().expect("a lease in use").connection
+        self.connection.as_mut().expect("a lease in use")
     }
 }
 
@@ -106,13 +98,14 @@ impl Drop for Lease {
     /// A connection in the middle of a reply, with something that was never sent, with a session's transaction or locks on
     /// it, or with a schema that its pool's sessions do not have, is closed.
     fn drop(&mut self) {
-        let Some(object) = &mut self.object else { return };
-        object.connection.stream.release();
-        let connection = &object.connection;
-        let schema = connection.state.settings.schema.is_some() && self.without_schema;
+        let Some(mut connection) = self.connection.take() else { return };
+        connection.stream.release();
+        let schema = connection.state.settings.schema.is_some() && !self.pool.key.schema;
         let unsent = !connection.out.is_empty();
         if self.bound || self.dedicated || connection.busy || unsent || !connection.inbox.is_empty() || schema {
-            self.close();
+            self.pool.close(connection);
+        } else {
+            self.pool.give_back(connection, clock::now());
         }
     }
 }

@@ -2,11 +2,13 @@
 
 mod account;
 mod authenticate;
+mod capacity;
 mod connect;
 mod connection;
 mod error;
 mod held;
 mod lease;
+mod pool;
 mod pools;
 mod query;
 
@@ -16,5 +18,6 @@ pub use connection::Connection;
 pub use error::{BackendError, Phase};
 pub use held::HeldStatements;
 pub use lease::Lease;
-pub use pools::{Manager, OnConnect, Pool, PoolKey, Pooled, Pools, ServerPools};
+pub use pool::{Pool, PoolKey, Wanted};
+pub use pools::{OnConnect, Pools, ServerPools};
 pub use query::{QUERIED, Row};

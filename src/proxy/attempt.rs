@@ -2,7 +2,6 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -12,11 +11,11 @@ use super::error::SessionError;
 use super::execute::{Failure, INTERRUPTED, KILLED, Run};
 use super::kill::kill_thread;
 use super::relay::{Taken, gone};
-use crate::backend::{BackendError, Lease, Phase, Pool, ServerPools};
+use crate::backend::{BackendError, Lease, Phase, ServerPools, Wanted};
 use crate::clock;
 use crate::cluster::ServerId;
 use crate::routing::Target;
-use crate::session::{Job, Slot};
+use crate::session::{Job, Request, Slot};
 use crate::sql::{Effects, StatementKind};
 use crate::wire::command::code;
 use crate::wire::inbox::RawCommand;
@@ -153,22 +152,17 @@ impl Run<'_> {
             let text = "pointsman: no primary is configured".to_owned();
             Failure::Server(BackendError::PoolFull { text }, 0)
         })?;
-        let server = server.clone();
         let pool =
-            if job.own_attributes { self.leases.own_pool(&server, schema) } else { self.leases.pool(&server, schema) };
-        let mut lease = self.borrow(&server, &pool, taken).await?;
-        // A new session would not have what was set since, and what is known of the connection holds only until it is reset.
-        while slot == Slot::Primary && self.shared.globals.are_newer(lease.created) {
-            lease.discard();
-            lease = self.borrow(&server, &pool, taken).await?;
-        }
-        Ok(lease)
-    }
-
-    /// A connection from this pool, once there is one.
-    async fn borrow(&self, server: &Arc<ServerPools>, pool: &Pool, taken: &mut Taken) -> Result<Lease, Failure> {
+            if job.own_attributes { self.leases.own_pool(server, schema) } else { self.leases.pool(server, schema) };
         let mut waited = Duration::ZERO;
-        let mut lease = pin!(server.lease(pool));
+        // What was set since a connection was made it has not, and what is known of it holds only until it is reset.
+        let made_after = if slot == Slot::Primary { self.shared.globals.last_set() } else { None };
+        let statement = match job.request {
+            Request::Execute(id) | Request::Statement(id) => self.session.statements().get(id).map(|one| one.key),
+            Request::Forward | Request::Prepare(_) => None,
+        };
+        let settings = self.session.settings().clone();
+        let mut lease = pin!(pool.lease(Wanted { settings: &settings, statement, made_after }));
         // An idle connection is there at once, mostly: then there is nothing to measure.
         let lease = match poll_fn(|context| Poll::Ready(lease.as_mut().poll(context))).await {
             Poll::Ready(lease) => lease,

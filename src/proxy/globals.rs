@@ -3,7 +3,7 @@
 //! the proxy.
 
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// When a global variable was last set.
 #[derive(Debug)]
@@ -26,11 +26,11 @@ impl Globals {
         self.set.fetch_max(self.nanos(now).max(1), SeqCst);
     }
 
-    /// Whether one was set after `began`, so that what began then does not have it.
+    /// When one was set last: what began until then may not have it.
     #[must_use]
-    pub fn are_newer(&self, began: Instant) -> bool {
+    pub fn last_set(&self) -> Option<Instant> {
         let set = self.set.load(SeqCst);
-        set > 0 && set >= self.nanos(began)
+        self.started.checked_add(Duration::from_nanos(set)).filter(|_| set > 0)
     }
 
     fn nanos(&self, at: Instant) -> u64 {
@@ -40,20 +40,17 @@ impl Globals {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::clock;
 
     #[test]
-    fn only_what_began_before_is_older() {
+    fn the_last_one_counts() {
         let started = clock::now();
         let at = |millis| started + Duration::from_millis(millis);
         let globals = Globals::new(started);
-        assert!(!globals.are_newer(at(0)));
+        assert_eq!(globals.last_set(), None);
         globals.set(at(5));
         globals.set(at(3));
-        assert!(globals.are_newer(at(0)) && globals.are_newer(at(5)));
-        assert!(!globals.are_newer(at(6)));
+        assert_eq!(globals.last_set(), Some(at(5)));
     }
 }

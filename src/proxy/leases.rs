@@ -14,7 +14,7 @@ pub(super) struct Leases {
     primary: Option<Lease>,
     replica: Option<Lease>,
     /// The pools of this session's account and form, by server, so that a statement needs no look-up.
-    pools: Vec<(ServerId, bool, Pool)>,
+    pools: Vec<(ServerId, bool, Arc<Pool>)>,
     pub(super) user: Arc<User>,
     /// Where the client comes from.
     pub(super) client: Host,
@@ -69,7 +69,7 @@ impl Leases {
         }
     }
 
-    pub(super) fn pool(&mut self, server: &Arc<ServerPools>, schema: bool) -> Pool {
+    pub(super) fn pool(&mut self, server: &Arc<ServerPools>, schema: bool) -> Arc<Pool> {
         let known = self.pools.iter().find(|(id, with, _)| *id == server.id() && *with == schema);
         if let Some((_, _, pool)) = known {
             return pool.clone();
@@ -80,7 +80,7 @@ impl Leases {
     }
 
     /// A pool whose connections carry the client's own attributes, and serve it alone.
-    pub(super) fn own_pool(&self, server: &Arc<ServerPools>, schema: bool) -> Pool {
+    pub(super) fn own_pool(&self, server: &Arc<ServerPools>, schema: bool) -> Arc<Pool> {
         server.pool(&self.key(server, schema, Some(self.attributes.clone())), &self.user.account)
     }
 

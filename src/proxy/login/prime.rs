@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::exchange::Exchange;
-use crate::backend::{BackendError, Lease, PoolKey};
+use crate::backend::{BackendError, Lease, PoolKey, Wanted};
 use crate::proxy::error::refusal;
 use crate::proxy::shared::{SchemaKnown, Shared};
 use crate::proxy::users::User;
@@ -97,20 +97,16 @@ async fn try_primary(
     let gone = || BackendError::PoolFull { text: "pointsman: no primary is configured".into() };
     let primary = shared.cluster.load().primary().map(|primary| primary.id).ok_or_else(gone)?;
     let server = shared.pools.server(primary).ok_or_else(gone)?;
+    let mut wanted = Settings { schema: response.schema.as_deref().map(Into::into), ..Settings::default() };
+    wanted.multi_statements = response.capabilities.contains(Capabilities::MULTI_STATEMENTS);
+    let mut wanted = Arc::new(wanted);
     let pool = server.pool(key, &user.account);
-    let mut lease = server.lease(&pool).await?;
-    while shared.globals.are_newer(lease.created) {
-        lease.discard();
-        lease = server.lease(&pool).await?;
-    }
+    let made_after = shared.globals.last_set();
+    let mut lease = pool.lease(Wanted { settings: &wanted, statement: None, made_after }).await?;
     if lease.sandboxed {
         return Ok((None, Some(lease)));
     }
-    let wanted = Arc::new(Settings {
-        schema: response.schema.as_deref().map(Into::into),
-        multi_statements: lease.state.settings.multi_statements,
-        ..Settings::default()
-    });
+    Arc::make_mut(&mut wanted).multi_statements = lease.state.settings.multi_statements;
     let preamble = Preamble::between(&lease.state, &wanted);
     if !preamble.is_empty() {
         let replies = lease.prepare_state(&preamble, &wanted);
