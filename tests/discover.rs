@@ -61,6 +61,7 @@ on_both! {
     one_login_at_the_server_decides_for_many_clients,
     real_clients_log_in_with_nothing_configured,
     an_expired_password_can_be_changed,
+    an_expired_password_has_its_schema,
     what_is_changed_through_the_proxy_counts_at_once,
     the_grants_that_check_tells_are_all_that_is_missing,
     a_user_that_is_not_there_takes_as_long_as_one_that_is,
@@ -463,6 +464,38 @@ async fn an_expired_password_can_be_changed(flavor: Flavor) {
         }
     }
     told.stop().await;
+    stage.end().await;
+}
+
+/// The schema of a login holds before and after the new password.
+async fn an_expired_password_has_its_schema(flavor: Flavor) {
+    let Some(stage) = stage(flavor).await else { return };
+    let primary = stage.servers.primary();
+    let plugin = if flavor == Flavor::MySql { CACHING_SHA2 } else { NATIVE };
+    let new = match flavor {
+        Flavor::MySql => "ALTER USER USER() IDENTIFIED BY 'y'",
+        _ => "SET PASSWORD = PASSWORD('y')",
+    };
+    stage.prepare(&["CREATE TABLE found (id INT)", "INSERT INTO found VALUES (5)"]).await;
+    let mut said = Vec::new();
+    for (user, at) in [("direct", primary.address()), ("found", stage.listen())] {
+        let create = [
+            format!("CREATE USER '{user}'@'%' IDENTIFIED BY 'x' PASSWORD EXPIRE"),
+            format!("GRANT ALL ON app.* TO '{user}'@'%'"),
+        ];
+        primary.run(&create).await.unwrap();
+        let form = MODERN | Capabilities::CAN_HANDLE_EXPIRED_PASSWORDS;
+        let login =
+            |schema: &str| Login { schema: Some(schema.into()), ..Login::new(user, "x") }.plugin(plugin).with(form);
+        let mut heard = vec![format!("{:?}", Raw::login_uncertain(at, &login("nowhere")).await.map(|_| ()))];
+        let mut client = Raw::login(at, &login("app")).await;
+        heard.push(format!("{:?}", client.query("SELECT id FROM found").await.pop().unwrap().error()));
+        client.run(new).await;
+        heard.push(client.value("SELECT id FROM found").await);
+        heard.push(client.value("SELECT DATABASE()").await);
+        said.push(heard.into_iter().map(|line| line.replace(user, "U")).collect::<Vec<_>>());
+    }
+    assert_eq!(said[1], said[0]);
     stage.end().await;
 }
 

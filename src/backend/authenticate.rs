@@ -1,7 +1,7 @@
 //! The proxy proves an account to a server, by whatever method the server asks for.
 
 use super::account::{Account, Credential};
-use super::connect::{LoginPhase, MAX_PACKET, PhaseError};
+use super::connect::{Login, LoginPhase, MAX_PACKET, PhaseError};
 use crate::wire::auth::{CACHING_SHA2, CLEAR, ED25519, NATIVE, PARSEC, SHA256, caching_sha2, ed25519, native, parsec};
 use crate::wire::handshake::{AuthReply, Greeting, HandshakeResponse};
 use crate::wire::{Capabilities, ErrPacket, ProtocolError};
@@ -75,16 +75,14 @@ impl Method {
     }
 }
 
-/// Sends the login and answers what the server asks, until it accepts or refuses. `attributes`: those of the client that the
-/// connection is for alone.
+/// Sends the login and answers what the server asks, until it accepts or refuses.
 pub(super) async fn authenticate(
     phase: &mut LoginPhase,
     greeting: &Greeting,
-    account: &Account,
+    login: &Login,
     (capabilities, zstd_level): (Capabilities, u8),
-    collation: u16,
-    attributes: Option<&[u8]>,
 ) -> Result<(), AuthError> {
+    let account = &login.account;
     // Before anything else is asked for, only methods are used whose first proof tells nothing.
     let method = match (&*greeting.plugin, &account.credential) {
         (CACHING_SHA2, Credential::Password(_)) => Method::CachingSha2,
@@ -94,12 +92,12 @@ pub(super) async fn authenticate(
     let response = HandshakeResponse {
         capabilities,
         max_packet: MAX_PACKET,
-        collation,
+        collation: login.collation,
         user: account.user.as_bytes().to_vec(),
         auth_response: proof.first(phase)?,
-        schema: None,
+        schema: login.schema.clone(),
         plugin: Some(method.name().to_owned()),
-        attributes: attributes.map_or_else(own_attributes, <[u8]>::to_vec),
+        attributes: login.attributes.as_deref().map_or_else(own_attributes, <[u8]>::to_vec),
         zstd_level,
     };
     phase.write(&response.encode()).await?;

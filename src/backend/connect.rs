@@ -53,6 +53,8 @@ pub struct Login {
     pub client: Option<Host>,
     /// The connection attributes of the client whom it serves alone. None: pointsman's own.
     pub attributes: Option<Arc<[u8]>>,
+    /// The schema to log in with, for a connection that can choose none later: one whose password has expired.
+    pub schema: Option<Vec<u8>>,
     /// The limit for all of it.
     pub limit: Duration,
 }
@@ -115,12 +117,12 @@ impl Login {
         // A server that does not offer it is used without: MariaDB has no zstd, and any server may be told to have none.
         let compression = self.compression.as_ref().filter(|(method, _)| greeting.capabilities.contains(bit(*method)));
         let (asked, level) = compression.map_or_else(Default::default, |(method, _)| (bit(*method), level(*method)));
+        let asked = if self.schema.is_some() { asked | Capabilities::CONNECT_WITH_DB } else { asked };
         // Boxed: a handshake needs some KiB, and only for its time. Under TLS MySQL believes the capabilities of the SSL
         // request alone, and would go on without compression (9.7).
         let agreed = Box::pin(self.secure(&mut phase, &greeting, capabilities | asked)).await?;
         let (capabilities, login) = (agreed.without(asked), (agreed, level));
-        let attributes = self.attributes.as_deref();
-        match authenticate(&mut phase, &greeting, &self.account, login, self.collation, attributes).await {
+        match authenticate(&mut phase, &greeting, self, login).await {
             Ok(()) => {}
             Err(AuthError::Phase(error)) => return Err(self.broke(&mut phase, error).await),
             Err(AuthError::Refused(error)) => return Err(self.refused(error)),

@@ -128,6 +128,7 @@ impl ServerPools {
             proxy_protocol: self.proxy_protocol,
             client,
             attributes: None,
+            schema: None,
             limit: self.limits.connect_timeout,
         }
     }

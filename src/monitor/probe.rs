@@ -98,6 +98,7 @@ pub(super) fn login(account: Account, server: &ServerConfig, tls: Option<Arc<Con
         proxy_protocol: server.proxy_protocol,
         client: None,
         attributes: None,
+        schema: None,
         // That of the observation comes first.
         limit: limit.saturating_mul(2),
     }

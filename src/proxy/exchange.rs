@@ -126,6 +126,8 @@ impl Run<'_> {
                     if let Err(error) = lease.set_up(mariadb).await {
                         tracing::debug!(%error, "after a new password");
                     }
+                    // Of what the session wants it has nothing yet.
+                    lease.state.known = false;
                 }
                 Ok(outcome)
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::exchange::Exchange;
-use crate::backend::{BackendError, Lease, PoolKey, Wanted};
+use crate::backend::{BackendError, Lease, Login, PoolKey, Wanted};
 use crate::proxy::error::refusal;
 use crate::proxy::shared::{SchemaKnown, Shared};
 use crate::proxy::users::User;
@@ -104,6 +104,15 @@ async fn try_primary(
     let made_after = shared.globals.last_set();
     let mut lease = pool.lease(Wanted { settings: &wanted, statement: None, made_after }).await?;
     if lease.sandboxed {
+        if let Some(schema) = &response.schema {
+            let login = Login {
+                collation: key.collation,
+                capabilities: key.capabilities | Capabilities::CAN_HANDLE_EXPIRED_PASSWORDS,
+                schema: Some(schema.clone()),
+                ..server.login(&user.account, key.client)
+            };
+            choose_schema(&login, &mut lease).await?;
+        }
         return Ok((None, Some(lease)));
     }
     Arc::make_mut(&mut wanted).multi_statements = lease.state.settings.multi_statements;
@@ -118,4 +127,20 @@ async fn try_primary(
     shared.greetings.keep_base(key.collation, key.capabilities, &base);
     shared.greetings.keep_schema(key.account, key.client, response.schema.as_deref().unwrap_or_default());
     Ok((Some(base), None))
+}
+
+/// Puts a connection that logged in with the schema in the place of `lease`, whose password has expired: on that none can be
+/// chosen.
+async fn choose_schema(login: &Login, lease: &mut Lease) -> Result<(), BackendError> {
+    /// `ER_DBACCESS_DENIED_ERROR` and `ER_BAD_DB_ERROR`.
+    const NO_SCHEMA: [u16; 2] = [1044, 1049];
+    match Box::pin(login.connect()).await {
+        Ok(connection) => std::mem::replace(&mut **lease, connection).quit().await,
+        Err(BackendError::Refused { server, error, .. }) if NO_SCHEMA.contains(&error.code) => {
+            return Err(BackendError::State { server, error });
+        }
+        // It may have too many already: without its schema it still gets its new password.
+        Err(error) => tracing::debug!(%error, "no second connection after an expired password"),
+    }
+    Ok(())
 }
