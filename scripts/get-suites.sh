@@ -4,10 +4,10 @@
 # changes.
 #
 #   scripts/get-suites.sh cut     those of which a part runs with all other tests: about 40 MB
-#   scripts/get-suites.sh         all: 190 MB
+#   scripts/get-suites.sh         all: 210 MB
 #
 # A suite that cannot be had is named on stderr, and its test says that it is skipped. These cannot be had, since their published
-# packages come without tests: mysql2 and mariadb for Node, asyncmy.
+# packages come without tests: mysql2 and mariadb for Node, asyncmy; and that of mysql2 for Ruby, whose source Debian's server lacks.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -103,6 +103,26 @@ sqlx() {
   mv "$folder/sqlx.new" "$folder/sqlx"
 }
 
+# The tests of MariaDB's Connector/J, built on the installed library.
+connector_j() {
+  [ -d "$folder/connector-j/built" ] && return 0
+  rm -rf "$folder/connector-j"
+  from_debian connector-j mariadb-connector-java '*/src/test/*'
+  [ -d "$folder/connector-j/src" ] || return 0
+  (
+    cd "$folder/connector-j"
+    mkdir work
+    find src/test/java -name '*.java' > sources
+    jars=/usr/share/java
+    if javac -nowarn -encoding UTF-8 -d work @sources \
+      -cp "$jars/mariadb-java-client.jar:$jars/junit4.jar:$jars/hamcrest.jar:$jars/slf4j-api.jar:$jars/jna.jar:$jars/jna-platform.jar" > errors 2>&1; then
+      mv work built
+    else
+      say "without the suite of Connector/J: it cannot be built, see $PWD/errors"
+    fi
+  )
+}
+
 # The unit tests of libmariadb, each a program on the installed library; without those that use what it does not export (basic-t,
 # charset, dyncol, rpl_api) and those that want a folder of certificates (ssl).
 libmariadb() {
@@ -144,6 +164,8 @@ if [ "${1:-}" != cut ]; then
   from_python mysql-connector-python
   from_debian dbd-mariadb libdbd-mariadb-perl '*'
   libmariadb
+  connector_j
+  from_debian rails rails '*/activerecord/test/*'
   mysql_async
   sqlx
 fi

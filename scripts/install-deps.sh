@@ -92,6 +92,10 @@ sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Pyth
 suites() {
   test_tools
   if ! perl -MDBD::MariaDB -e 1 2> /dev/null; then packages="$packages libdbd-mariadb-perl"; fi
+  # What Connector/J's tests are built and run with.
+  for jar in junit4 hamcrest slf4j-api jna; do
+    [ -e "/usr/share/java/$jar.jar" ] || packages="$packages junit4 libhamcrest-java libslf4j-java libjna-java"
+  done
 }
 
 bench() { demo; want sysbench sysbench; want haproxy haproxy; }

@@ -14,115 +14,47 @@ use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, OptsBuilder, Row, TxOpts, from_row};
 use pointsman::cluster::Flavor;
 use pointsman::sandbox::APP;
+use support::Stage;
 use support::clients::{
-    CONFIG, Client, ONE_PAGE, PAGE, SCHEMA, STICKY, command, compare, compare_with, difference, installed, missing,
+    CONFIG, Client, ONE_PAGE, PAGE, SCHEMA, STICKY, anew, command, compare, compare_on, difference, installed, missing,
     python, scripts, set_up, stage, works,
 };
 
-on_both!(
-    the_command_line,
-    php_pdo,
-    php_mysqli,
-    laravels_query_builder,
-    pymysql,
-    mysqlclient,
-    connector_python,
-    asyncmy,
-    django,
-    sqlalchemy,
-    node_mysql2,
-    node_mariadb,
-    connector_c,
-    connector_j,
-    ruby_mysql2,
-    active_record,
-    sqlx,
-    mysql_async_of_rust,
-    rights_that_are_taken_away_are_gone,
-);
+// The clients of one test share its servers, which take longer to start than most clients to run.
+on_both!(the_command_line, php, drivers_of_python, frameworks_of_python, node, ruby_and_java, c_and_rust);
 
 async fn the_command_line(flavor: Flavor) {
     if !works("mariadb", &["--version"]).await || !works("mariadb-dump", &["--version"]).await {
-        return missing("mariadb", "scripts/install-deps.sh test");
+        missing("mariadb", "scripts/install-deps.sh test");
+        return;
     }
     let (name, mode) = if flavor == Flavor::MySql { ("mysqldump", "mysqldump") } else { ("mariadb-dump", "dump") };
     let dump = Client { on_replica: &[], ..Client::new(name, "sh", "shell/scenario.sh", mode) };
     // Each run of the program is a session of its own, which reads on the replica until it writes.
-    let cli = |name, mode| Client::new(name, "sh", "shell/scenario.sh", mode);
-    compare_with(flavor, STICKY, vec![cli("mariadb", "batch"), cli("mariadb --quick", "quick")]).await;
-    compare(flavor, vec![dump]).await;
+    let cli = |name, mode| Client { config: STICKY, ..Client::new(name, "sh", "shell/scenario.sh", mode) };
+    compare(flavor, vec![cli("mariadb", "batch"), cli("mariadb --quick", "quick"), dump]).await;
 }
 
-async fn php_pdo(flavor: Flavor) {
-    if !works("php", &["-r", "exit(extension_loaded('pdo_mysql') ? 0 : 1);"]).await {
-        return missing("PHP's PDO for MySQL", "scripts/install-deps.sh test");
+async fn php(flavor: Flavor) {
+    compare(flavor, [php_pdo().await, php_mysqli().await, laravels_query_builder().await].concat()).await;
+}
+
+async fn drivers_of_python(flavor: Flavor) {
+    let mut clients = with_python("PyMySQL", "pymysql", "python/scenario.py", "pymysql").await;
+    clients.extend(with_python("mysqlclient", "MySQLdb", "python/scenario.py", "mysqlclient").await);
+    clients.extend(with_python("asyncmy", "asyncmy", "python/asyncmy_client.py", "asyncmy").await);
+    for (name, module, mode) in [
+        ("Connector/Python", "mysql.connector", "connector"),
+        ("Connector/Python, prepared", "mysql.connector", "connector-prepared"),
+        ("Connector/Python, its C extension", "_mysql_connector", "connector-c"),
+    ] {
+        clients.extend(with_python(name, module, "python/scenario.py", mode).await);
     }
-    compare(
-        flavor,
-        vec![
-            Client::new("PDO, native prepares", "php", "php/pdo.php", "native"),
-            Client::new("PDO, emulated prepares", "php", "php/pdo.php", "emulated"),
-            Client::new("PDO, opened as by Laravel", "php", "php/pdo.php", "laravel"),
-        ],
-    )
-    .await;
-}
-
-async fn php_mysqli(flavor: Flavor) {
-    if !works("php", &["-r", "exit(function_exists('mysqli_execute_query') ? 0 : 1);"]).await {
-        return missing("PHP's mysqli (8.2 or later)", "scripts/install-deps.sh test");
-    }
-    compare(
-        flavor,
-        vec![
-            Client::new("mysqli, text", "php", "php/mysqli.php", "text"),
-            Client::new("mysqli, prepared", "php", "php/mysqli.php", "prepared"),
-        ],
-    )
-    .await;
-}
-
-async fn laravels_query_builder(flavor: Flavor) {
-    let there = "exit(is_file('/usr/share/php/Illuminate/Database/autoload.php') ? 0 : 1);";
-    if !works("php", &["-r", there]).await {
-        return missing("Illuminate", "scripts/install-deps.sh test");
-    }
-    let builder = |name, mode| Client {
-        on_replica: &["'before' as phase, orders.*"],
-        on_primary: &["for update", "update `products`", "insert into `orders`", "insert into `items`", "'bought' as"],
-        ..Client::new(name, "php", "php/illuminate.php", mode)
-    };
-    compare(flavor, vec![builder("Illuminate", "one"), builder("Illuminate, read and write connections", "split")])
-        .await;
-}
-
-async fn pymysql(flavor: Flavor) {
-    compare(flavor, with_python("PyMySQL", "pymysql", "python/scenario.py", "pymysql").await).await;
-}
-
-async fn mysqlclient(flavor: Flavor) {
-    compare(flavor, with_python("mysqlclient", "MySQLdb", "python/scenario.py", "mysqlclient").await).await;
-}
-
-async fn connector_python(flavor: Flavor) {
-    let mut clients = with_python("Connector/Python", "mysql.connector", "python/scenario.py", "connector").await;
-    let name = "Connector/Python, prepared";
-    clients.extend(with_python(name, "mysql.connector", "python/scenario.py", "connector-prepared").await);
-    let name = "Connector/Python, its C extension";
-    clients.extend(with_python(name, "_mysql_connector", "python/scenario.py", "connector-c").await);
     compare(flavor, clients).await;
 }
 
-async fn asyncmy(flavor: Flavor) {
-    compare(flavor, with_python("asyncmy", "asyncmy", "python/asyncmy_client.py", "asyncmy").await).await;
-}
-
-async fn django(flavor: Flavor) {
-    compare(flavor, framework("Django", "django", "python/django_client.py", "mysqlclient").await).await;
-}
-
-async fn sqlalchemy(flavor: Flavor) {
-    let mut clients = Vec::new();
+async fn frameworks_of_python(flavor: Flavor) {
+    let mut clients = framework("Django", "django", "python/django_client.py", "mysqlclient").await;
     for (name, driver) in [
         ("SQLAlchemy on mysqlclient", "mysqldb"),
         ("SQLAlchemy on PyMySQL", "pymysql"),
@@ -133,10 +65,68 @@ async fn sqlalchemy(flavor: Flavor) {
     compare(flavor, clients).await;
 }
 
+async fn node(flavor: Flavor) {
+    compare(flavor, [node_mysql2().await, node_mariadb().await].concat()).await;
+}
+
+async fn ruby_and_java(flavor: Flavor) {
+    compare(flavor, [ruby_mysql2().await, active_record().await, connector_j().await].concat()).await;
+}
+
+async fn c_and_rust(flavor: Flavor) {
+    let Some(mut stage) = stage(flavor, CONFIG).await else { return };
+    compare_on(&mut stage, &[connector_c(flavor).await, sqlx().await].concat()).await;
+    anew(&mut stage, CONFIG).await;
+    mysql_async_of_rust(&stage).await;
+    anew(&mut stage, CONFIG).await;
+    rights_that_are_taken_away_are_gone(&stage).await;
+    stage.end().await;
+}
+
+async fn php_pdo() -> Vec<Client> {
+    if !works("php", &["-r", "exit(extension_loaded('pdo_mysql') ? 0 : 1);"]).await {
+        return none("PHP's PDO for MySQL", "scripts/install-deps.sh test");
+    }
+    vec![
+        Client::new("PDO, native prepares", "php", "php/pdo.php", "native"),
+        Client::new("PDO, emulated prepares", "php", "php/pdo.php", "emulated"),
+        Client::new("PDO, opened as by Laravel", "php", "php/pdo.php", "laravel"),
+    ]
+}
+
+async fn php_mysqli() -> Vec<Client> {
+    if !works("php", &["-r", "exit(function_exists('mysqli_execute_query') ? 0 : 1);"]).await {
+        return none("PHP's mysqli (8.2 or later)", "scripts/install-deps.sh test");
+    }
+    vec![
+        Client::new("mysqli, text", "php", "php/mysqli.php", "text"),
+        Client::new("mysqli, prepared", "php", "php/mysqli.php", "prepared"),
+    ]
+}
+
+async fn laravels_query_builder() -> Vec<Client> {
+    let there = "exit(is_file('/usr/share/php/Illuminate/Database/autoload.php') ? 0 : 1);";
+    if !works("php", &["-r", there]).await {
+        return none("Illuminate", "scripts/install-deps.sh test");
+    }
+    let builder = |name, mode| Client {
+        on_replica: &["'before' as phase, orders.*"],
+        on_primary: &["for update", "update `products`", "insert into `orders`", "insert into `items`", "'bought' as"],
+        ..Client::new(name, "php", "php/illuminate.php", mode)
+    };
+    vec![builder("Illuminate", "one"), builder("Illuminate, read and write connections", "split")]
+}
+
 /// One that writes its own statements: of the page it reads one.
 async fn framework(name: &'static str, module: &str, script: &str, mode: &str) -> Vec<Client> {
     let clients = with_python(name, module, script, mode).await;
     clients.into_iter().map(|client| Client { on_replica: ONE_PAGE, on_primary: &["FOR UPDATE"], ..client }).collect()
+}
+
+/// Says why there are no clients.
+fn none(client: &str, remedy: &str) -> Vec<Client> {
+    missing(client, remedy);
+    Vec::new()
 }
 
 /// A client in Python that needs `module`, if that is here.
@@ -148,38 +138,30 @@ async fn with_python(name: &'static str, module: &str, script: &str, mode: &str)
     Vec::new()
 }
 
-async fn node_mysql2(flavor: Flavor) {
+async fn node_mysql2() -> Vec<Client> {
     if !works("node", &["-e", "require(process.env.CLIENTS_NODE + '/node_modules/mysql2')"]).await {
-        return missing("mysql2 for Node", "scripts/install-deps.sh test");
+        return none("mysql2 for Node", "scripts/install-deps.sh test");
     }
-    compare(
-        flavor,
-        vec![
-            Client::new("mysql2, query", "node", "node/scenario.cjs", "query"),
-            Client::new("mysql2, execute", "node", "node/scenario.cjs", "execute"),
-        ],
-    )
-    .await;
+    vec![
+        Client::new("mysql2, query", "node", "node/scenario.cjs", "query"),
+        Client::new("mysql2, execute", "node", "node/scenario.cjs", "execute"),
+    ]
 }
 
-async fn node_mariadb(flavor: Flavor) {
+async fn node_mariadb() -> Vec<Client> {
     if !works("node", &["-e", "require(process.env.CLIENTS_NODE + '/node_modules/mariadb/package.json')"]).await {
-        return missing("mariadb for Node", "scripts/install-deps.sh test");
+        return none("mariadb for Node", "scripts/install-deps.sh test");
     }
-    compare(
-        flavor,
-        vec![
-            Client::new("mariadb for Node, query", "node", "node/mariadb.cjs", "query"),
-            Client::new("mariadb for Node, execute", "node", "node/mariadb.cjs", "execute"),
-        ],
-    )
-    .await;
+    vec![
+        Client::new("mariadb for Node, query", "node", "node/mariadb.cjs", "query"),
+        Client::new("mariadb for Node, execute", "node", "node/mariadb.cjs", "execute"),
+    ]
 }
 
 /// A program in C, compiled here.
-async fn connector_c(flavor: Flavor) {
+async fn connector_c(flavor: Flavor) -> Vec<Client> {
     if !works("mariadb_config", &["--libs"]).await || !works("cc", &["--version"]).await {
-        return missing("Connector/C (libmariadb-dev)", "scripts/install-deps.sh test");
+        return none("Connector/C (libmariadb-dev)", "scripts/install-deps.sh test");
     }
     let folder = installed("c");
     std::fs::create_dir_all(&folder).unwrap();
@@ -192,48 +174,44 @@ async fn connector_c(flavor: Flavor) {
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     // One command with the parameters of many rows: only MariaDB has it.
     let mode = if flavor == Flavor::MySql { "plain" } else { "bulk" };
-    compare(flavor, vec![own("Connector/C", program, &[mode])]).await;
+    vec![own("Connector/C", program, &[mode])]
 }
 
 /// MariaDB's Connector/J; Java runs the source file.
-async fn connector_j(flavor: Flavor) {
+async fn connector_j() -> Vec<Client> {
     let jar = "/usr/share/java/mariadb-java-client.jar";
     if !works("java", &["--version"]).await || !Path::new(jar).exists() {
-        return missing("Connector/J (libmariadb-java)", "scripts/install-deps.sh test");
+        return none("Connector/J (libmariadb-java)", "scripts/install-deps.sh test");
     }
     let source = scripts().join("java/Scenario.java");
     let source = source.to_str().unwrap();
-    compare(
-        flavor,
-        vec![
-            own("Connector/J", "java", &["-Dfile.encoding=UTF-8", "-cp", jar, source, "text"]),
-            own("Connector/J, server prepares", "java", &["-Dfile.encoding=UTF-8", "-cp", jar, source, "prepared"]),
-        ],
-    )
-    .await;
+    vec![
+        own("Connector/J", "java", &["-Dfile.encoding=UTF-8", "-cp", jar, source, "text"]),
+        own("Connector/J, server prepares", "java", &["-Dfile.encoding=UTF-8", "-cp", jar, source, "prepared"]),
+    ]
 }
 
-async fn ruby_mysql2(flavor: Flavor) {
+async fn ruby_mysql2() -> Vec<Client> {
     if !works("ruby", &["-e", "require 'mysql2'"]).await {
-        return missing("mysql2 for Ruby", "scripts/install-deps.sh test");
+        return none("mysql2 for Ruby", "scripts/install-deps.sh test");
     }
-    compare(flavor, vec![Client::new("mysql2 for Ruby", "ruby", "ruby/scenario.rb", "mysql2")]).await;
+    vec![Client::new("mysql2 for Ruby", "ruby", "ruby/scenario.rb", "mysql2")]
 }
 
-async fn active_record(flavor: Flavor) {
+async fn active_record() -> Vec<Client> {
     if !works("ruby", &["-e", "require 'active_record'; require 'mysql2'"]).await {
-        return missing("ActiveRecord", "scripts/install-deps.sh test");
+        return none("ActiveRecord", "scripts/install-deps.sh test");
     }
     let client = Client::new("ActiveRecord", "ruby", "ruby/scenario.rb", "activerecord");
-    compare(flavor, vec![Client { on_replica: ONE_PAGE, on_primary: &["FOR UPDATE"], ..client }]).await;
+    vec![Client { on_replica: ONE_PAGE, on_primary: &["FOR UPDATE"], ..client }]
 }
 
-async fn sqlx(flavor: Flavor) {
+async fn sqlx() -> Vec<Client> {
     let program = installed("rust").join("debug/pointsman-clients");
     if !program.exists() {
-        return missing("sqlx", "scripts/install-deps.sh test");
+        return none("sqlx", "scripts/install-deps.sh test");
     }
-    compare(flavor, vec![own("sqlx", program, &["sqlx"])]).await;
+    vec![own("sqlx", program, &["sqlx"])]
 }
 
 /// A program that is no script of an interpreter; of the page it reads one.
@@ -245,6 +223,7 @@ fn own(name: &'static str, program: impl Into<PathBuf>, arguments: &[&str]) -> C
         arguments,
         on_replica: ONE_PAGE,
         on_primary: &["FOR UPDATE", "INSERT INTO orders"],
+        config: CONFIG,
     }
 }
 
@@ -312,11 +291,10 @@ async fn with_mysql_async(address: SocketAddr) -> Result<String, mysql_async::Er
     Ok(said)
 }
 
-async fn mysql_async_of_rust(flavor: Flavor) {
-    let Some(stage) = stage(flavor, CONFIG).await else { return };
-    set_up(&stage).await;
+async fn mysql_async_of_rust(stage: &Stage) {
+    set_up(stage).await;
     let direct = with_mysql_async(stage.servers.primary().address()).await.unwrap();
-    set_up(&stage).await;
+    set_up(stage).await;
     let proxied = with_mysql_async(stage.listen()).await.unwrap();
     assert_eq!(difference("mysql_async", &direct, &proxied), None);
     for part in PAGE {
@@ -325,13 +303,11 @@ async fn mysql_async_of_rust(flavor: Flavor) {
     for part in ["FOR UPDATE", "UPDATE products SET stock", "INSERT INTO orders", "INSERT INTO items"] {
         assert_eq!(stage.ran_on(part), ["primary"], "{part}");
     }
-    stage.end().await;
 }
 
 /// A right that is taken away counts at once, also on connections and for statements that were used before.
-async fn rights_that_are_taken_away_are_gone(flavor: Flavor) {
-    let Some(stage) = stage(flavor, CONFIG).await else { return };
-    set_up(&stage).await;
+async fn rights_that_are_taken_away_are_gone(stage: &Stage) {
+    set_up(stage).await;
     let root = |statement: &'static str| {
         let servers = &stage.servers;
         async move {
@@ -354,5 +330,4 @@ async fn rights_that_are_taken_away_are_gone(flavor: Flavor) {
         }
     }
     assert_eq!(conn.query_first::<i32, _>("SELECT 1").await.unwrap(), Some(1));
-    stage.end().await;
 }

@@ -17,10 +17,14 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use pointsman::clock;
 use pointsman::cluster::Flavor;
 use pointsman::sandbox::MONITOR;
 use read::Verdicts;
-use runners::{CONNECTOR_C, CONNECTOR_PYTHON, DBD, DJANGO, MYSQL_ASYNC, MYSQLCLIENT, PHP, PYMYSQL, SQLALCHEMY, SQLX};
+use runners::{
+    ACTIVE_RECORD, CONNECTOR_C, CONNECTOR_J, CONNECTOR_PYTHON, DBD, DJANGO, MYSQL_ASYNC, MYSQLCLIENT, PHP, PYMYSQL,
+    SQLALCHEMY, SQLX,
+};
 use support::Stage;
 use support::clients::target;
 use support::tls::Authority;
@@ -53,6 +57,15 @@ impl Suite {
         target().join("suites").join(self.folder)
     }
 
+    /// Whether it was brought, or a line that it was not.
+    fn is_here(&self) -> bool {
+        let here = self.folder().is_dir();
+        if !here {
+            eprintln!("skipped: the suite of {} is not here: scripts/get-suites.sh says why", self.name);
+        }
+        here
+    }
+
     async fn verdicts(&mut self, stage: &Stage, address: SocketAddr) -> BTreeMap<String, bool> {
         let mut root = Vec::new();
         for schema in self.schemas {
@@ -80,22 +93,14 @@ impl Suite {
     }
 }
 
-/// Runs the suite both ways. Of a whole suite, what was counted goes into docs/compatibility.md (see tests/compatibility.rs).
-async fn compare(flavor: Flavor, mut suite: Suite, mut whole: bool) {
-    // To look into one part.
-    if let Ok(parts) = std::env::var("SUITE_PARTS") {
-        (suite.labels, whole) = (parts.leak(), false);
-    }
-    if !suite.folder().is_dir() {
-        eprintln!("skipped: the suite of {} is not here: scripts/get-suites.sh says why", suite.name);
-        return;
-    }
+/// Servers as the suites need them, and a proxy; None after having said why not.
+async fn stage(flavor: Flavor) -> Option<Stage> {
     let authority = Authority::new();
     authority.sign("server", &["localhost", "127.0.0.1"]);
     let mut options = authority.server_options("server");
     options.push("--local-infile=ON".to_owned());
     let options: Vec<_> = options.iter().map(String::as_str).collect();
-    let Some(servers) = support::servers_of(flavor, 1, &options).await else { return };
+    let servers = support::servers_of(flavor, 1, &options).await?;
     let accounts = if flavor == Flavor::MySql { "mysql.user" } else { "mysql.global_priv" };
     let made = [
         "CREATE USER suite@'%' IDENTIFIED BY 'suite'".to_owned(),
@@ -107,9 +112,38 @@ async fn compare(flavor: Flavor, mut suite: Suite, mut whole: bool) {
     let proxy = support::proxy(&servers, CONFIG).await;
     // What suites do that the statements' texts do not explain is shown below, and judged by the other tests.
     proxy.expect_mismatches();
-    let stage = Stage { servers, proxy };
-    let direct = suite.verdicts(&stage, stage.servers.primary().address()).await;
-    let proxied = suite.verdicts(&stage, stage.listen()).await;
+    Some(Stage { servers, proxy })
+}
+
+/// Runs a whole suite both ways. What was counted goes into docs/compatibility.md (see tests/compatibility.rs).
+async fn compare(flavor: Flavor, suite: Suite) {
+    if !suite.is_here() {
+        return;
+    }
+    let Some(stage) = stage(flavor).await else { return };
+    compare_on(&stage, suite, true).await;
+    stage.end().await;
+}
+
+/// Runs parts of several suites both ways, on the same servers, which take longer to start than most parts to run.
+async fn compare_all(flavor: Flavor, suites: Vec<Suite>) {
+    let Some(stage) = stage(flavor).await else { return };
+    for suite in suites.into_iter().filter(Suite::is_here) {
+        compare_on(&stage, suite, false).await;
+    }
+    stage.end().await;
+}
+
+async fn compare_on(stage: &Stage, mut suite: Suite, mut whole: bool) {
+    // To look into one part.
+    if let Ok(parts) = std::env::var("SUITE_PARTS") {
+        (suite.labels, whole) = (parts.leak(), false);
+    }
+    let flavor = stage.servers.flavor();
+    let began = clock::now();
+    let direct = suite.verdicts(stage, stage.servers.primary().address()).await;
+    let directly = began.elapsed();
+    let proxied = suite.verdicts(stage, stage.listen()).await;
     let passed = |tests: &BTreeMap<String, bool>| tests.values().filter(|passed| **passed).count();
     let only_direct: Vec<_> = direct
         .iter()
@@ -126,12 +160,14 @@ async fn compare(flavor: Flavor, mut suite: Suite, mut whole: bool) {
     let new: Vec<_> = only_direct.iter().copied().filter(|name| known(name).is_none()).collect();
     let (version, counts) = (stage.servers.binaries().version(), [direct.len(), passed(&direct), passed(&proxied)]);
     eprintln!(
-        "suite {} on {flavor:?} {version}: {} tests, {} pass directly, {} through the proxy, {} only directly",
+        "suite {} on {flavor:?} {version}: {} tests, {} pass directly, {} through the proxy, {} only directly; {:?} and {:?}",
         suite.name,
         counts[0],
         counts[1],
         counts[2],
-        only_direct.len()
+        only_direct.len(),
+        directly,
+        began.elapsed().saturating_sub(directly)
     );
     if whole {
         let folder = target().join("suites/counts");
@@ -144,16 +180,15 @@ async fn compare(flavor: Flavor, mut suite: Suite, mut whole: bool) {
         eprintln!("another state than the statement says: {line}");
     }
     assert!(new.is_empty(), "{}: passed only directly:\n{}", suite.name, new.join("\n"));
-    stage.end().await;
 }
 
 /// Whole suites, which take minutes: only when they are asked for.
 macro_rules! whole {
     ($($name:ident: $suite:expr;)*) => {
         mod mariadb { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] #[ignore = "minutes: make test-clients"]
-            async fn $name() { use super::*; compare(Flavor::MariaDb, $suite, true).await; })* }
+            async fn $name() { use super::*; compare(Flavor::MariaDb, $suite).await; })* }
         mod mysql { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] #[ignore = "minutes: make test-clients"]
-            async fn $name() { use super::*; compare(Flavor::MySql, $suite, true).await; })* }
+            async fn $name() { use super::*; compare(Flavor::MySql, $suite).await; })* }
     };
 }
 
@@ -170,10 +205,15 @@ whole! {
     php_mysqli: PHP;
     php_pdo_mysql: Suite { name: "PHP's pdo_mysql", labels: "ext/pdo_mysql/tests", ..PHP };
     connector_c: CONNECTOR_C;
+    connector_j: CONNECTOR_J;
+    active_record: ACTIVE_RECORD;
     mysql_async: MYSQL_ASYNC;
     sqlx: SQLX;
 }
 
+/// Without what waits, and what mysqlclient's tests have, too.
+const PYMYSQL_CUT: &str = "pymysql.tests.test_basic pymysql.tests.test_cursor pymysql.tests.test_SSCursor \
+                           pymysql.tests.test_DictCursor pymysql.tests.test_load_local pymysql.tests.test_nextset";
 const DBD_CUT: &str = "t/10connect.t t/20createdrop.t t/30insertfetch.t t/35prepare.t t/40server_prepare.t t/50chopblanks.t \
                        t/70takeimp.t t/80procs.t";
 const PDO_CUT: &str = "ext/pdo_mysql/tests/pdo_mysql___construct.phpt ext/pdo_mysql/tests/pdo_mysql_commit.phpt \
@@ -183,18 +223,29 @@ const PDO_CUT: &str = "ext/pdo_mysql/tests/pdo_mysql___construct.phpt ext/pdo_my
                        ext/pdo_mysql/tests/pdo_mysql_stmt_nextrowset.phpt ext/pdo_mysql/tests/pdo_mysql_types.phpt";
 
 /// The cut that runs with all other tests. Two that write into one folder are not both in it.
-macro_rules! cut {
-    ($($name:ident on $flavor:ident: $suite:expr;)*) => {
-        mod a_cut_of { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() { use super::*; compare(Flavor::$flavor, $suite, false).await; })* }
-    };
-}
+mod a_cut {
+    use super::*;
 
-cut! {
-    mysqlclient on MySql: MYSQLCLIENT;
-    pymysql on MariaDb: PYMYSQL;
-    django on MySql: Suite { labels: "basic transactions select_for_update", ..DJANGO };
-    sqlalchemy on MariaDb: Suite { labels: "test/dialect/mysql/test_types.py test/dialect/mysql/test_reflection.py", ..SQLALCHEMY };
-    dbd_mysql on MariaDb: Suite { labels: DBD_CUT, ..DBD };
-    php_pdo_mysql on MySql: Suite { name: "PHP's pdo_mysql", labels: PDO_CUT, ..PHP };
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn on_mariadb() {
+        let suites = vec![
+            Suite { labels: PYMYSQL_CUT, ..PYMYSQL },
+            Suite { labels: "test/dialect/mysql/test_types.py", ..SQLALCHEMY },
+            Suite { labels: DBD_CUT, ..DBD },
+        ];
+        compare_all(Flavor::MariaDb, suites).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn on_mysql() {
+        let suites = vec![
+            Suite {
+                labels: "tests/test_MySQLdb_dbapi20.py tests/test_connection.py tests/test_cursor.py",
+                ..MYSQLCLIENT
+            },
+            Suite { labels: "transactions select_for_update", ..DJANGO },
+            Suite { name: "PHP's pdo_mysql", labels: PDO_CUT, ..PHP },
+        ];
+        compare_all(Flavor::MySql, suites).await;
+    }
 }

@@ -54,7 +54,19 @@ pub(crate) const DJANGO: Suite = Suite {
     run: run_django,
     read: read::words,
     labels: "backends basic transactions select_for_update bulk_create introspection inspectdb queries aggregation migrations \
-             schema raw_query get_or_create update delete expressions annotations",
+             schema raw_query get_or_create update delete expressions annotations \
+             aggregation_regress basic bulk_create constraints composite_pk custom_columns custom_lookups custom_managers custom_pk \
+             datatypes dates datetimes db_functions db_typecasts db_utils defer defer_regress delete_regress distinct_on_fields empty \
+             expressions_case expressions_window extra_regress field_deconstruction field_subclassing fixtures fixtures_model_package \
+             force_insert_update foreign_object from_db_value generic_relations get_earliest_or_latest get_object_or_404 indexes \
+             known_related_objects lookup m2m_and_m2o m2m_intermediary m2m_multiple m2m_recursive m2m_regress m2m_signals m2m_through \
+             m2m_through_regress m2o_recursive managers_regress many_to_many many_to_one many_to_one_null max_lengths migrate_signals \
+             migration_test_data_persistence model_enums model_fields model_formsets model_indexes model_inheritance \
+             model_inheritance_regress model_meta model_options model_regress model_utils multiple_database mutually_referential \
+             nested_foreign_keys no_models null_fk null_fk_ordering null_queries one_to_one or_lookups order_with_respect_to ordering \
+             pagination prefetch_related properties proxy_model_inheritance proxy_models reserved_names reverse_lookup save_delete_hooks \
+             select_related select_related_onetoone select_related_regress serializers sessions_tests string_lookup swappable_models \
+             test_utils timezones transaction_hooks unmanaged_models update_only_fields validation xor_lookups",
     known: &[],
 };
 pub(crate) const SQLALCHEMY: Suite = Suite {
@@ -111,6 +123,28 @@ pub(crate) const MYSQL_ASYNC: Suite = Suite {
     labels: "",
     known: &[("zz_should_check_wait_timeout_on_get_conn", "a pooled connection keeps the globals that it began with")],
 };
+/// ActiveRecord's own tests, on the version that is installed.
+pub(crate) const ACTIVE_RECORD: Suite = Suite {
+    name: "ActiveRecord",
+    folder: "rails",
+    schemas: &["activerecord_unittest", "activerecord_unittest2"],
+    setup: &[],
+    run: run_active_record,
+    read: read::words,
+    labels: "test/cases",
+    known: &[],
+};
+/// Without the tests that need servers of Aurora or Galera, several hosts, or gigabytes.
+pub(crate) const CONNECTOR_J: Suite = Suite {
+    name: "Connector/J (MariaDB)",
+    folder: "connector-j",
+    schemas: &["testj"],
+    setup: &[],
+    run: run_connector_j,
+    read: read::words,
+    labels: "",
+    known: &[],
+};
 /// On our own stand-in for the package of helpers that is not published with them.
 pub(crate) const SQLX: Suite = Suite {
     name: "sqlx",
@@ -152,7 +186,7 @@ fn run_mysqlclient(suite: &mut Suite, address: SocketAddr) -> Command {
     let file = format!("pointsman-{}.cnf", address.port());
     std::fs::write(suite.folder().join("tests").join(&file), login).unwrap();
     let mut run = pytest();
-    run.arg(suite.labels).env("TESTDB", file);
+    run.args(suite.labels.split_whitespace()).env("TESTDB", file);
     run
 }
 
@@ -163,7 +197,9 @@ fn run_pymysql(suite: &mut Suite, address: SocketAddr) -> Command {
     let databases = format!(r#"[{{{login}, {first}}}, {{{login}, "database": "test2"}}]"#);
     std::fs::write(suite.folder().join("pymysql/tests/databases.json"), databases).unwrap();
     let mut run = pytest();
-    run.args(["-p", "pymysql_suite", "--pyargs", suite.labels]).env("SUITE_FOLDER", suite.folder());
+    run.args(["-p", "pymysql_suite", "--pyargs"])
+        .args(suite.labels.split_whitespace())
+        .env("SUITE_FOLDER", suite.folder());
     run
 }
 
@@ -230,6 +266,30 @@ fn run_connector_c(suite: &mut Suite, address: SocketAddr) -> Command {
     run.env("MARIADB_CC_TEST", "1").env("MYSQL_TEST_HOST", address.ip().to_string());
     run.env("MYSQL_TEST_PORT", address.port().to_string()).env("MYSQL_TEST_DB", "test");
     run.env("MYSQL_TEST_USER", USER).env("MYSQL_TEST_PASSWD", USER);
+    run
+}
+
+fn run_active_record(suite: &mut Suite, address: SocketAddr) -> Command {
+    let script = scripts().join("ruby/active_record_suite.rb");
+    let mut run = command("sh");
+    run.args(["-c", r#"cd activerecord && exec ruby -W0 "$@""#, "sh"])
+        .arg(script)
+        .args(suite.labels.split_whitespace());
+    run.env("ARCONN", "mysql2").env("ARCONFIG", scripts().join("ruby/active_record.yml"));
+    run.env("SUITE_HOST", address.ip().to_string()).env("SUITE_PORT", address.port().to_string());
+    run.env("SUITE_USER", USER).env("SUITE_PASSWORD", USER);
+    run
+}
+
+fn run_connector_j(suite: &mut Suite, address: SocketAddr) -> Command {
+    let jars = ["mariadb-java-client", "junit4", "hamcrest", "slf4j-api", "jna", "jna-platform"];
+    let mut classes = vec!["built".to_owned(), "src/test/resources".to_owned()];
+    classes.extend(jars.map(|jar| format!("/usr/share/java/{jar}.jar")));
+    let mut run = command("java");
+    run.args(["-Dfile.encoding=UTF-8", "-Xmx2g", "-cp", &classes.join(":")]);
+    run.arg(scripts().join("java/Suite.java")).arg("built").args(suite.labels.split_whitespace());
+    run.env("TEST_DB_HOST", address.ip().to_string()).env("TEST_DB_PORT", address.port().to_string());
+    run.env("TEST_DB_USER", USER).env("TEST_DB_PASSWORD", USER);
     run
 }
 

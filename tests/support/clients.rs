@@ -29,6 +29,7 @@ pub const STICKY: &str = "[routing]\nconsistency='sticky=60s'\nmax_lag='10s'\n";
 const SERVER_OPTIONS: &[&str] = &["--local-infile=ON", "--max-allowed-packet=64M"];
 
 /// One client: a program and what comes before host, port, user, password and schema.
+#[derive(Clone)]
 pub struct Client {
     pub name: &'static str,
     pub program: PathBuf,
@@ -37,6 +38,8 @@ pub struct Client {
     pub on_replica: &'static [&'static str],
     /// Parts of statements that must have run on the primary only.
     pub on_primary: &'static [&'static str],
+    /// How the proxy is configured.
+    pub config: &'static str,
 }
 
 pub const PAGE: &[&str] = &["'before' AS phase, o.id", "'before' AS phase, COUNT(*)", "'before' AS phase, orders.*"];
@@ -65,7 +68,7 @@ impl Client {
             // One value of 17 MiB is there several times.
             arguments.splice(0..0, ["-d".to_owned(), "memory_limit=1G".to_owned()]);
         }
-        Self { name, program, arguments, on_replica: PAGE, on_primary: CHECKOUT }
+        Self { name, program, arguments, on_replica: PAGE, on_primary: CHECKOUT, config: CONFIG }
     }
 
     /// What it prints, working against this address.
@@ -180,26 +183,31 @@ pub async fn stage(flavor: Flavor, config: &str) -> Option<Stage> {
     Some(Stage { servers, proxy })
 }
 
-/// Runs each client both ways on servers of this family and compares.
+/// Runs each client both ways on the same servers of this family, and compares.
 pub async fn compare(flavor: Flavor, clients: Vec<Client>) {
-    compare_with(flavor, CONFIG, clients).await;
-}
-
-/// The same with this configuration.
-pub async fn compare_with(flavor: Flavor, config: &str, clients: Vec<Client>) {
     if clients.is_empty() {
         return;
     }
+    let Some(mut stage) = stage(flavor, CONFIG).await else { return };
+    compare_on(&mut stage, &clients).await;
+    stage.end().await;
+}
+
+/// The same on these servers.
+pub async fn compare_on(stage: &mut Stage, clients: &[Client]) {
     let mut problems = Vec::new();
-    let Some(mut stage) = stage(flavor, config).await else { return };
-    for client in &clients {
+    for client in clients {
         // A fresh proxy, to which nobody has written yet: each client's page must go to the replica.
-        stage.proxy.stop().await;
-        stage.proxy = super::proxy(&stage.servers, config).await;
-        problems.extend(compare_one(&stage, client).await);
+        anew(stage, client.config).await;
+        problems.extend(compare_one(stage, client).await);
     }
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
-    stage.end().await;
+}
+
+/// Puts a fresh proxy in front of the servers.
+pub async fn anew(stage: &mut Stage, config: &str) {
+    let proxy = super::proxy(&stage.servers, config).await;
+    std::mem::replace(&mut stage.proxy, proxy).stop().await;
 }
 
 async fn compare_one(stage: &Stage, client: &Client) -> Vec<String> {
