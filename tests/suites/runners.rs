@@ -10,8 +10,6 @@ use crate::{Suite, read};
 /// The account of the suites, and its password.
 pub(crate) const USER: &str = "suite";
 
-const TIMEOUT: &str = "wait_timeout of a session does not end it";
-
 pub(crate) const MYSQLCLIENT: Suite = Suite {
     name: "mysqlclient",
     folder: "mysqlclient",
@@ -31,7 +29,7 @@ pub(crate) const PYMYSQL: Suite = Suite {
     run: run_pymysql,
     read: read::words,
     labels: "pymysql.tests",
-    known: &[("TestConnection::test_connection_gone_away", TIMEOUT)],
+    known: &[],
 };
 pub(crate) const CONNECTOR_PYTHON: Suite = Suite {
     name: "Connector/Python",
@@ -41,10 +39,7 @@ pub(crate) const CONNECTOR_PYTHON: Suite = Suite {
     run: run_connector_python,
     read: read::words,
     labels: "",
-    known: &[
-        ("MySQLConnectionTests.test_timeout", TIMEOUT),
-        ("BugOra35349093.test_set_compress_true", "it reads at most two compressed packets for one packet"),
-    ],
+    known: &[("BugOra35349093.test_set_compress_true", "it reads at most two compressed packets for one packet")],
 };
 pub(crate) const DJANGO: Suite = Suite {
     name: "Django",
@@ -97,7 +92,7 @@ pub(crate) const PHP: Suite = Suite {
     run: run_php,
     read: read::phpt,
     labels: "ext/mysqli/tests",
-    known: &[("mysqli_no_reconnect.phpt", TIMEOUT)],
+    known: &[],
 };
 /// The unit tests of libmariadb, built against the installed library. Without those that need parts of it which it does not export.
 pub(crate) const CONNECTOR_C: Suite = Suite {
@@ -108,10 +103,7 @@ pub(crate) const CONNECTOR_C: Suite = Suite {
     run: run_connector_c,
     read: read::tap,
     labels: "programs/*",
-    known: &[
-        ("t/connection test_conc589", TIMEOUT),
-        ("t/connection test_expired_pw", "MySQL: an account that was just made and expired is let in once"),
-    ],
+    known: &[],
 };
 pub(crate) const MYSQL_ASYNC: Suite = Suite {
     name: "mysql_async",
