@@ -26,6 +26,7 @@ on_both!(
     a_connection_that_fits_is_preferred,
     who_waits_for_another_pool_gets_its_turn,
     clients_that_went_away_keep_no_place,
+    a_server_that_ends_idle_connections_is_noticed,
 );
 
 async fn stage(flavor: Flavor, pools: &str) -> Option<Stage> {
@@ -243,5 +244,39 @@ async fn clients_that_went_away_keep_no_place(flavor: Flavor) {
     two.run("BEGIN").await;
     assert_eq!(connections(&stage).await.len(), 2, "both are there again");
     support::until("nobody waits", async || stage.metric("pointsman_pool_waiting", &[]).await < 0.5).await;
+    stage.end().await;
+}
+
+/// A write must not be sent to a connection that has ended: nobody could tell whether it ran.
+async fn a_server_that_ends_idle_connections_is_noticed(flavor: Flavor) {
+    let Some(stage) = stage(flavor, "size=4\nmin_idle=0").await else { return };
+    let mut all = Vec::new();
+    for _ in 0..4 {
+        all.push(client(&stage).await);
+    }
+    for round in 0..5_usize {
+        for client in &mut all {
+            client.run("BEGIN").await;
+        }
+        for client in &mut all {
+            client.run("COMMIT").await;
+        }
+        let ids = connections(&stage).await;
+        assert_eq!(ids.len(), 4);
+        for id in &ids {
+            stage.servers.primary().run(&[&format!("KILL {id}")]).await.unwrap();
+        }
+        support::until("they have ended", async || {
+            let now = connections(&stage).await;
+            ids.iter().all(|id| !now.contains(id))
+        })
+        .await;
+        for client in &mut all {
+            client.run("INSERT INTO t (v) VALUES (1)").await;
+        }
+        let rows: u64 = stage.servers.primary().first("SELECT COUNT(*) FROM app.t").await.unwrap().unwrap();
+        assert_eq!(rows as usize, (round + 1) * all.len());
+    }
+    assert!(stage.metric("pointsman_errors_total", &[]).await < 0.5);
     stage.end().await;
 }
