@@ -22,8 +22,8 @@ use crate::clock;
 use crate::cluster::{Cluster, ServerId};
 use crate::config::{Config, MonitorConfig, ServerRole};
 use crate::monitor::{AccountReader, Monitor};
-use crate::net::Listener;
 use crate::net::tls::{Acceptor, Established, Version};
+use crate::net::{Held, Listener};
 use crate::proxy::{
     Clients, Discovered, Globals, Greetings, KnownGrants, Memory, Poke, Shared, Users, accept, janitor,
 };
@@ -105,6 +105,7 @@ pub async fn start(mut config: Config) -> anyhow::Result<RunningProxy> {
         last_global_write: AtomicU64::new(0),
         globals: Globals::new(started),
         aborted_clients: AtomicU64::new(0),
+        held: Held::default(),
         told: Shared::throttle(),
         config,
     });

@@ -11,7 +11,7 @@ use crate::clock;
 use crate::cluster::ServerId;
 use crate::config::Endpoint;
 use crate::net::tls::Connector;
-use crate::net::{Host, Stream};
+use crate::net::{Held, Host, Stream};
 use crate::telemetry::CompressionBytes;
 use crate::wire::compression::{Compression, Peer};
 use crate::wire::handshake::{Greeting, ssl_request};
@@ -133,7 +133,7 @@ impl Login {
         }
         if let Some((method, bytes)) = compression {
             let early = phase.inbox.take_unread();
-            phase.stream.compress(Peer::Server, *method, bytes.clone(), &early);
+            phase.stream.compress(Peer::Server, *method, bytes.clone(), Held::default(), &early);
         }
         let mut connection = Connection::new(
             phase.stream,

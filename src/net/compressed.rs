@@ -1,9 +1,11 @@
 //! Compression over a socket or TLS: the buffers beside the codec, and what is counted.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Buf as _, BytesMut};
 
 use super::channel::Channel;
 use crate::telemetry::CompressionBytes;
@@ -20,15 +22,55 @@ pub(super) struct Compressed {
     method: Compression,
     /// Compressed bytes that were read.
     packed: BytesMut,
-    /// Compressed bytes to be written.
+    /// Compressed bytes to be written. Its end may be a compressed packet that is not complete.
     out: BytesMut,
     bytes: CompressionBytes,
+    share: Share,
+}
+
+/// All clients' compressed packets together that are not complete yet may be so long, in bytes; beyond, each is ended at 64 KiB.
+const HELD: usize = 256 << 20;
+
+/// How much all clients hold of compressed packets that are not complete.
+#[derive(Debug, Clone, Default)]
+pub struct Held(Arc<AtomicUsize>);
+
+/// One client's part of it.
+#[derive(Debug, Default)]
+struct Share {
+    all: Held,
+    own: usize,
+}
+
+impl Share {
+    /// It is so much now; false: all together hold too much.
+    fn set(&mut self, now: usize) -> bool {
+        let before = std::mem::replace(&mut self.own, now);
+        if now == before {
+            return now == 0 || self.all.0.load(Ordering::Relaxed) <= HELD;
+        }
+        let all = self.all.0.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+        all.wrapping_add(now.wrapping_sub(before)) <= HELD
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.set(0);
+    }
 }
 
 impl Compressed {
     /// `early` are bytes that were read already and are compressed.
-    pub(super) fn new(peer: Peer, method: Compression, bytes: CompressionBytes, early: &[u8]) -> Self {
-        Self { codec: Codec::new(peer, method), method, packed: early.into(), out: BytesMut::new(), bytes }
+    pub(super) fn new(peer: Peer, method: Compression, bytes: CompressionBytes, held: Held, early: &[u8]) -> Self {
+        Self {
+            codec: Codec::new(peer, method),
+            method,
+            packed: early.into(),
+            out: BytesMut::new(),
+            bytes,
+            share: Share { all: held, own: 0 },
+        }
     }
 
     /// Reads into `inbox` what is here, or waits for something; false: the peer closed the connection. Cancel safe.
@@ -49,7 +91,7 @@ impl Compressed {
         }
     }
 
-    /// Writes all of `bytes`, some 64 KiB at a time.
+    /// Writes all of `bytes`, some 64 KiB at a time; what is not yet a whole packet may be held until its end.
     pub(super) async fn write_all(
         &mut self,
         channel: &mut Channel,
@@ -57,16 +99,22 @@ impl Compressed {
         patience: Option<Duration>,
     ) -> io::Result<()> {
         while !bytes.is_empty() {
-            self.out.clear();
             // Small packets leave together: several commands to a server are several compressed packets.
-            while self.out.len() < READ && !bytes.is_empty() {
-                let taken = self.codec.pack(bytes, &mut self.out);
+            let ready = loop {
+                let may_hold = self.share.set(self.codec.held());
+                let taken = self.codec.pack(bytes, &mut self.out, may_hold);
                 bytes = bytes.get(taken..).unwrap_or_default();
                 self.bytes.plain.inc_by(taken as u64);
-            }
-            self.bytes.compressed.inc_by(self.out.len() as u64);
-            channel.write_all(&self.out, patience).await?;
+                let ready = self.out.len().saturating_sub(self.codec.held());
+                if ready >= READ || bytes.is_empty() {
+                    break ready;
+                }
+            };
+            self.bytes.compressed.inc_by(ready as u64);
+            channel.write_all(self.out.get(..ready).unwrap_or_default(), patience).await?;
+            self.out.advance(ready);
         }
+        self.share.set(self.codec.held());
         Ok(())
     }
 
@@ -90,7 +138,9 @@ impl Compressed {
     /// Gives memory back.
     pub(super) fn release(&mut self) {
         self.codec.release();
-        self.out = BytesMut::new();
+        if self.out.is_empty() {
+            self.out = BytesMut::new();
+        }
         if self.packed.is_empty() {
             self.packed = BytesMut::new();
         }

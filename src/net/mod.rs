@@ -8,6 +8,7 @@ mod socket;
 mod stream;
 pub mod tls;
 
+pub use compressed::Held;
 pub use listen::{Listener, SocketFile};
 pub use peer::{Host, Peer};
 pub use stream::Stream;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::channel::Channel;
-use super::compressed::Compressed;
+use super::compressed::{Compressed, Held};
 use super::socket::Socket;
 use super::tls::Established;
 use crate::config::Endpoint;
@@ -47,9 +47,9 @@ impl Stream {
     }
 
     /// Begins compression, as it was agreed at the login that has just succeeded. `early` are bytes of the peer that were
-    /// read already.
-    pub fn compress(&mut self, peer: Peer, method: Compression, bytes: CompressionBytes, early: &[u8]) {
-        self.compressed = Some(Box::new(Compressed::new(peer, method, bytes, early)));
+    /// read already; `held` counts what all hold of packets that are not complete.
+    pub fn compress(&mut self, peer: Peer, method: Compression, bytes: CompressionBytes, held: Held, early: &[u8]) {
+        self.compressed = Some(Box::new(Compressed::new(peer, method, bytes, held, early)));
     }
 
     /// Whether packets travel in compressed ones. Their own sequence ids tell nothing then: peers do not look at them, and

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 
 use super::memory::LONGEST;
-use crate::net::Stream;
+use crate::net::{Held, Stream};
 use crate::telemetry::CompressionBytes;
 use crate::wire::auth::NONCE_LEN;
 use crate::wire::compression::{Compression, Peer};
@@ -100,9 +100,9 @@ impl Client {
     }
 
     /// Begins compression: its login has succeeded.
-    pub(super) fn compress(&mut self, method: Compression, bytes: CompressionBytes) {
+    pub(super) fn compress(&mut self, method: Compression, bytes: CompressionBytes, held: Held) {
         let early = self.inbox.take_unread();
-        self.stream.compress(Peer::Client, method, bytes, &early);
+        self.stream.compress(Peer::Client, method, bytes, held, &early);
         self.reader.take_any_sequence();
     }
 

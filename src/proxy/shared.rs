@@ -16,8 +16,8 @@ use crate::backend::{AccountId, BackendError, Pools};
 use crate::clock;
 use crate::cluster::{Cluster, ServerId};
 use crate::config::Config;
-use crate::net::Host;
 use crate::net::tls::{Acceptor, Offer};
+use crate::net::{Held, Host};
 use crate::routing::Policy;
 use crate::session::Base;
 use crate::sql::Classifier;
@@ -64,6 +64,8 @@ pub struct Shared {
     pub globals: Globals,
     /// Clients that left without COM_QUIT, or were cut off.
     pub aborted_clients: AtomicU64,
+    /// What clients hold of compressed packets that are not complete.
+    pub held: Held,
     /// Keeps lines that clients can cause at will from flooding the log.
     pub told: Mutex<Throttle<&'static str>>,
 }

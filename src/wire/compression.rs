@@ -2,15 +2,20 @@
 //! [MySQL's page](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_compression.html). Knows bytes in and
 //! bytes out, nothing of what is in them.
 //!
-//! Both ways go in pieces: a peer's packet of 16 MiB is never held whole, and a length that lies, or a bomb, is found at the
-//! byte where it shows.
+//! What is read goes in pieces: a peer's packet of 16 MiB is never held whole, and a length that lies, or a bomb, is found at
+//! the byte where it shows. So does what is written to servers. To clients each packet goes in one compressed packet, as
+//! servers do it (`net_write_buff` of MySQL's `net_serv.cc`: two at most), since not all clients read more for one: what
+//! it becomes is held until it is complete, unless it does not shrink.
 
 use bytes::{Buf as _, BufMut as _, BytesMut};
-use flate2::{Compress, Decompress, FlushCompress, FlushDecompress, Status};
+use flate2::{Decompress, FlushDecompress, Status};
 use zstd::stream::raw::{Decoder, InBuffer, Operation as _, OutBuffer};
 use zstd::zstd_safe::DParameter;
 
+use self::deflate::{Deflate, Then};
 use super::{HEADER_LEN, MAX_PAYLOAD, ProtocolError};
+
+mod deflate;
 
 /// Length of a compressed packet's header in bytes: payload length, sequence id, length before compression.
 pub const COMPRESSED_HEADER_LEN: usize = 7;
@@ -18,8 +23,15 @@ pub const COMPRESSED_HEADER_LEN: usize = 7;
 /// A shorter payload is stored as it is, as servers and clients do: compressed it would be longer.
 pub const MIN_COMPRESSED: usize = 50;
 
-/// So many bytes go into one compressed packet: twice the window of zlib, and some milliseconds of work.
+/// So many bytes are packed at a time, twice the window of zlib, and some milliseconds of work; and of shorter packets so many
+/// go into one compressed packet.
 const PIECE: usize = 64 << 10;
+
+/// The first piece of a long packet shows whether it shrinks if it is at least so long, in bytes.
+const TRIAL: usize = 1 << 10;
+
+/// So much more than what is there a compressed packet may become: a piece, and what the method keeps back.
+const SLACK: usize = 512 << 10;
 
 /// Commands of more than one compressed packet that leave together: what prepares a statement, and what executes it.
 const MOST_ANSWERS: usize = 16;
@@ -59,13 +71,28 @@ pub struct Codec {
     next: u8,
     /// Bytes of the compressed packet that is being read.
     body: Option<Body>,
-    /// Bytes of the last packet that was begun and are not written yet.
+    /// Bytes of the last packet that was begun, and that neither are written yet nor belong to the compressed packet that is.
     left: usize,
+    /// The compressed packet to a client that is not complete.
+    open: Option<Open>,
     /// The sequence id of the packet written last, if nothing was read since.
     last: Option<u8>,
     /// Where the answers to commands begin that left together with later ones and are longer than one compressed packet; at most
     /// [`MOST_ANSWERS`].
     answers: Vec<u8>,
+}
+
+/// A compressed packet that is being written.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    sequence: u8,
+    /// Bytes of it that are out, with its header.
+    packed: usize,
+    /// Bytes that are in it.
+    plain: usize,
+    /// Bytes that are to come.
+    rest: usize,
+    stored: bool,
 }
 
 /// The rest of a compressed packet.
@@ -85,24 +112,9 @@ enum Inflate {
     Zstd(Decoder<'static>),
 }
 
-/// What packs.
-#[derive(Default)]
-enum Deflate {
-    #[default]
-    None,
-    Zlib(Compress),
-    Zstd(zstd::bulk::Compressor<'static>),
-}
-
 impl std::fmt::Debug for Inflate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Inflate")
-    }
-}
-
-impl std::fmt::Debug for Deflate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Deflate")
     }
 }
 
@@ -111,7 +123,18 @@ impl Codec {
     #[must_use]
     pub fn new(peer: Peer, method: Compression) -> Self {
         let (inflate, deflate) = (Inflate::None, Deflate::None);
-        Self { peer, method, inflate, deflate, next: 0, body: None, left: 0, last: None, answers: Vec::new() }
+        Self {
+            peer,
+            method,
+            inflate,
+            deflate,
+            next: 0,
+            body: None,
+            left: 0,
+            open: None,
+            last: None,
+            answers: Vec::new(),
+        }
     }
 
     /// Whether nothing of a compressed packet is outstanding.
@@ -133,7 +156,9 @@ impl Codec {
 
     /// Gives the memory of both methods back: some 300 KiB for zlib. It is made anew when it is needed.
     pub fn release(&mut self) {
-        self.deflate = Deflate::None;
+        if self.open.is_none() {
+            self.deflate = Deflate::None;
+        }
         if self.body.is_none() {
             self.inflate = Inflate::None;
         }
@@ -244,33 +269,109 @@ impl Codec {
         self.body = (rest.packed > 0).then_some(rest);
     }
 
-    /// Appends compressed packets with the first bytes of `plain` to `packed`, some 64 KiB of them; returns how many.
-    /// Towards a server `plain` begins and ends where packets, or the bytes of one, do: each command goes into packets of
+    /// Appends the first bytes of `plain`, some 64 KiB of them, in compressed packets to `packed`; returns how many. The end of
+    /// `packed` may be a compressed packet that is not complete: see [`Self::held`]. `may_hold`: it may become so.
+    /// `plain` begins and ends where packets, or the bytes of one, do. Towards a server each command goes into packets of
     /// its own, since that is what servers number their answers by.
-    pub fn pack(&mut self, plain: &[u8], packed: &mut BytesMut) -> usize {
-        let most = match self.peer {
-            Peer::Client => plain.len(),
-            Peer::Server => self.command(plain),
+    pub fn pack(&mut self, plain: &[u8], packed: &mut BytesMut, may_hold: bool) -> usize {
+        let open = match self.open.take() {
+            Some(open) if open.stored => open,
+            Some(open) => self.extended(open, plain),
+            None => {
+                let len = match self.peer {
+                    Peer::Client => self.unit(plain, may_hold),
+                    Peer::Server => {
+                        let most = self.command(plain).min(PIECE);
+                        self.walk(plain, most)
+                    }
+                };
+                self.begin_packet(len, plain.len(), packed)
+            }
         };
-        let most = match self.peer {
-            Peer::Client => most.min(PIECE),
-            Peer::Server => self.walk(plain, most.min(PIECE)),
-        };
-        let piece = plain.get(..most).unwrap_or_default();
+        self.go_on(open, plain, packed, may_hold)
+    }
+
+    /// How much of the end of what was packed belongs to a compressed packet that is not complete, in bytes: it must not be
+    /// written yet, and what is packed next must follow it.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.open.filter(|open| !open.stored).map_or(0, |open| open.packed)
+    }
+
+    /// How many bytes shall go into the next compressed packet to a client: short packets together, a longer one by itself,
+    /// also if it is not here whole.
+    fn unit(&mut self, plain: &[u8], may_hold: bool) -> usize {
+        let first = if self.left > 0 { self.left } else { packet_len(plain).unwrap_or(plain.len()) };
+        let len = if first > MAX_PAYLOAD || (first > PIECE && !may_hold) { PIECE } else { first };
+        self.left = first.saturating_sub(len);
+        if self.left > 0 { len } else { more_packets(plain, len) }
+    }
+
+    /// A compressed packet whose end has come takes in the short packets behind.
+    fn extended(&self, mut open: Open, plain: &[u8]) -> Open {
+        if self.left == 0 && open.rest <= plain.len() {
+            let most = PIECE.saturating_sub(open.plain).min(plain.len());
+            let all = plain.get(..most.max(open.rest)).unwrap_or_default();
+            open.rest = more_packets(all, open.rest);
+        }
+        open
+    }
+
+    /// Begins a compressed packet of `len` bytes, of which `here` are here.
+    fn begin_packet(&mut self, len: usize, here: usize, packed: &mut BytesMut) -> Open {
         let sequence = self.next;
         self.next = sequence.wrapping_add(1);
-        let start = packed.len();
+        let whole = len <= here.min(PIECE);
+        let stored = len < MIN_COMPRESSED || !self.deflate.begin(self.method, whole.then_some(len));
         packed.put_slice(&[0; COMPRESSED_HEADER_LEN]);
-        let shorter = piece.len() >= MIN_COMPRESSED && self.deflate.run(self.method, piece, packed);
-        if !shorter {
-            packed.truncate(start.saturating_add(COMPRESSED_HEADER_LEN));
+        let open = Open { sequence, packed: COMPRESSED_HEADER_LEN, plain: 0, rest: len, stored };
+        if stored {
+            put_header(packed, open.packed, len, sequence, 0);
+        }
+        open
+    }
+
+    /// Packs another piece; returns how many bytes of `plain` that were.
+    fn go_on(&mut self, mut open: Open, plain: &[u8], packed: &mut BytesMut, may_hold: bool) -> usize {
+        let piece = plain.get(..plain.len().min(open.rest).min(PIECE)).unwrap_or_default();
+        let rest = open.rest.saturating_sub(piece.len());
+        let (start, first) = (packed.len(), open.plain == 0);
+        if !open.stored {
+            let trial = first && piece.len() >= TRIAL.min(open.rest);
+            let then = match () {
+                () if rest == 0 => Then::Finish,
+                () if trial => Then::Flush,
+                () => Then::More,
+            };
+            let packs = self.deflate.feed(piece, then, packed);
+            let made = packed.len().saturating_sub(start);
+            if first && (!packs || (trial && made >= piece.len())) {
+                // It does not shrink.
+                packed.truncate(start);
+                open.stored = true;
+                put_header(packed, open.packed, open.rest, open.sequence, 0);
+            }
+        }
+        if open.stored {
             packed.put_slice(piece);
         }
-        let payload = packed.len().saturating_sub(start).saturating_sub(COMPRESSED_HEADER_LEN);
-        let [a, b, c, ..] = payload.to_le_bytes();
-        let [d, e, f, ..] = if shorter { piece.len() } else { 0 }.to_le_bytes();
-        if let Some(place) = packed.get_mut(start..).and_then(|tail| tail.first_chunk_mut::<COMPRESSED_HEADER_LEN>()) {
-            *place = [a, b, c, sequence, d, e, f];
+        open.packed = open.packed.saturating_add(packed.len().saturating_sub(start));
+        open.plain = open.plain.saturating_add(piece.len());
+        open.rest = rest;
+        let too_long = open.packed.saturating_add(SLACK) > MAX_PAYLOAD || (!may_hold && open.packed > PIECE);
+        if !open.stored && open.rest > 0 && too_long {
+            // What is left of the packet goes into the next.
+            self.left = open.rest;
+            open.rest = 0;
+            let before = packed.len();
+            self.deflate.feed(&[], Then::Finish, packed);
+            open.packed = open.packed.saturating_add(packed.len().saturating_sub(before));
+        }
+        if open.rest > 0 {
+            self.open = Some(open);
+        } else if !open.stored {
+            let payload = open.packed.saturating_sub(COMPRESSED_HEADER_LEN);
+            put_header(packed, open.packed, payload, open.sequence, open.plain);
         }
         piece.len()
     }
@@ -317,6 +418,34 @@ impl Codec {
     }
 }
 
+/// The length of the packet at the front, with its header; None: that is not here.
+fn packet_len(plain: &[u8]) -> Option<usize> {
+    let [a, b, c, _] = plain.first_chunk::<HEADER_LEN>().copied()?;
+    let payload = usize::from(a) | usize::from(b) << 8 | usize::from(c) << 16;
+    Some(payload.saturating_add(HEADER_LEN))
+}
+
+/// `len` and the lengths of the packets that follow whole, as far as they make a compressed packet of ordinary length.
+fn more_packets(plain: &[u8], mut len: usize) -> usize {
+    while let Some(next) = plain.get(len..).and_then(packet_len) {
+        let end = len.saturating_add(next);
+        if end > PIECE.min(plain.len()) {
+            break;
+        }
+        len = end;
+    }
+    len
+}
+
+/// Writes the header of a compressed packet that begins `back` bytes before the end of `packed`.
+fn put_header(packed: &mut BytesMut, back: usize, payload: usize, sequence: u8, plain: usize) {
+    let start = packed.len().saturating_sub(back);
+    let ([a, b, c, ..], [d, e, f, ..]) = (payload.to_le_bytes(), plain.to_le_bytes());
+    if let Some(place) = packed.get_mut(start..).and_then(|tail| tail.first_chunk_mut::<COMPRESSED_HEADER_LEN>()) {
+        *place = [a, b, c, sequence, d, e, f];
+    }
+}
+
 impl Inflate {
     /// Makes it ready for another packet.
     fn begin(&mut self, method: Compression) -> Result<(), ProtocolError> {
@@ -349,43 +478,6 @@ impl Inflate {
                 Ok((input.pos(), output.pos(), rest == 0))
             }
             Self::None => Err(LIES),
-        }
-    }
-}
-
-impl Deflate {
-    /// Appends `piece` compressed; false: that would not be shorter, and what was appended is of no use.
-    fn run(&mut self, method: Compression, piece: &[u8], packed: &mut BytesMut) -> bool {
-        if let Self::None = self {
-            *self = match method {
-                Compression::Zlib(level) => Self::Zlib(Compress::new(flate2::Compression::new(level), true)),
-                Compression::Zstd(level) => match zstd::bulk::Compressor::new(level) {
-                    Ok(state) => Self::Zstd(state),
-                    Err(_) => return false,
-                },
-            };
-        }
-        let start = packed.len();
-        packed.resize(start.saturating_add(piece.len()), 0);
-        let output = packed.get_mut(start..).unwrap_or_default();
-        let made = match self {
-            Self::Zlib(state) => {
-                state.reset();
-                match state.compress(piece, output, FlushCompress::Finish) {
-                    Ok(Status::StreamEnd) => usize::try_from(state.total_out()).ok(),
-                    _ => None,
-                }
-            }
-            // No room for it is an error here.
-            Self::Zstd(state) => state.compress_to_buffer(piece, output).ok(),
-            Self::None => None,
-        };
-        match made {
-            Some(made) if made < piece.len() => {
-                packed.truncate(start.saturating_add(made));
-                true
-            }
-            _ => false,
         }
     }
 }

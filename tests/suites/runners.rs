@@ -39,7 +39,7 @@ pub(crate) const CONNECTOR_PYTHON: Suite = Suite {
     run: run_connector_python,
     read: read::words,
     labels: "",
-    known: &[("BugOra35349093.test_set_compress_true", "it reads at most two compressed packets for one packet")],
+    known: &[],
 };
 pub(crate) const DJANGO: Suite = Suite {
     name: "Django",

@@ -119,7 +119,7 @@ pub(super) async fn log_in(
     };
     let logged_in = exchange.finish(response, plugin, nonce).await?;
     if let Some(method) = compression {
-        client.compress(method, shared.metrics.compression(ProtocolSide::Client));
+        client.compress(method, shared.metrics.compression(ProtocolSide::Client), shared.held.clone());
     }
     Ok(logged_in)
 }

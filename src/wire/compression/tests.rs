@@ -1,3 +1,5 @@
+use flate2::{Compress, FlushCompress};
+
 use super::*;
 use crate::wire::writer::put_packet;
 use proptest::prelude::*;
@@ -8,10 +10,28 @@ const METHODS: [Compression; 4] =
 fn pack_all(codec: &mut Codec, mut plain: &[u8]) -> BytesMut {
     let mut packed = BytesMut::new();
     while !plain.is_empty() {
-        let taken = codec.pack(plain, &mut packed);
+        let taken = codec.pack(plain, &mut packed, true);
         plain = &plain[taken..];
     }
     packed
+}
+
+/// Packets with these payloads.
+fn packets(payloads: &[&[u8]]) -> BytesMut {
+    let mut plain = BytesMut::new();
+    for payload in payloads {
+        put_packet(&mut plain, 0, payload);
+    }
+    plain
+}
+
+fn noise(len: usize) -> Vec<u8> {
+    let mut state = 7_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state.to_be_bytes()[0]
+    };
+    (0..len).map(|_| next()).collect()
 }
 
 /// The sequence ids and both lengths of compressed packets.
@@ -36,15 +56,12 @@ fn unpack_all(codec: &mut Codec, mut packed: BytesMut) -> Result<Vec<u8>, Protoc
 fn short_payloads_are_stored_and_long_ones_shrink() {
     for method in METHODS {
         let mut codec = Codec::new(Peer::Client, method);
-        assert_eq!(headers(&pack_all(&mut codec, &[7; 49])), [(0, 49, 0)]);
-        let (sequence, packed, plain) = headers(&pack_all(&mut codec, &[7; 50]))[0];
+        assert_eq!(headers(&pack_all(&mut codec, &packets(&[&[7; 45]]))), [(0, 49, 0)]);
+        let (sequence, packed, plain) = headers(&pack_all(&mut codec, &packets(&[&[7; 46]])))[0];
         assert_eq!((sequence, plain), (1, 50));
         assert!(packed < 50);
         // What does not shrink is stored.
-        let noise: Vec<u8> = (0..1000_u32)
-            .map(|at| aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &at.to_le_bytes()).as_ref()[0])
-            .collect();
-        assert_eq!(headers(&pack_all(&mut codec, &noise)), [(2, 1000, 0)]);
+        assert_eq!(headers(&pack_all(&mut codec, &packets(&[&noise(1000)]))), [(2, 1004, 0)]);
     }
 }
 
@@ -58,9 +75,10 @@ fn a_client_is_answered_with_the_numbers_behind_its_own() {
         let packed = pack_all(&mut far, &command);
         assert_eq!(headers(&packed).iter().map(|header| header.0).collect::<Vec<_>>(), [0, 1, 2, 3]);
         assert_eq!(unpack_all(&mut near, packed).unwrap(), command);
-        let reply = pack_all(&mut near, &[9; 100]);
+        let answer = packets(&[&[9; 100]]);
+        let reply = pack_all(&mut near, &answer);
         assert_eq!(headers(&reply)[0].0, 4);
-        assert_eq!(unpack_all(&mut far, reply).unwrap(), [9; 100]);
+        assert_eq!(unpack_all(&mut far, reply).unwrap(), answer);
     }
 }
 
@@ -127,7 +145,7 @@ fn sixteen_mib_in_one_packet_come_in_pieces() {
 fn lengths_that_lie_are_found() {
     for method in METHODS {
         let mut codec = Codec::new(Peer::Client, method);
-        let whole = pack_all(&mut codec, &[1; 3000]);
+        let whole = pack_all(&mut codec, &packets(&[&[1; 3000]]));
         for (at, change) in [(0, 1_u8), (0, 255), (4, 1), (4, 255), (6, 1)] {
             let mut packed = whole.clone();
             packed[at] = packed[at].wrapping_add(change);
@@ -158,10 +176,10 @@ fn long_commands_that_leave_together_are_answered_behind_their_own_numbers() {
         let answer = |first: u8| {
             let mut codec = Codec::new(Peer::Client, Compression::Zlib(6));
             codec.next = first;
-            pack_all(&mut codec, &[5; 100_000])
+            pack_all(&mut codec, &packets(&[&[5; 50_000], &[5; 50_000]]))
         };
         for first in [2, 3, 1] {
-            assert_eq!(unpack_all(&mut near, answer(first)).unwrap().len(), 100_000, "{first}");
+            assert_eq!(unpack_all(&mut near, answer(first)).unwrap().len(), 100_008, "{first}");
         }
         // Each once.
         assert!(unpack_all(&mut near, answer(2)).is_err());
@@ -179,6 +197,114 @@ fn a_sequence_id_out_of_order_is_an_error() {
     );
 }
 
+/// Cuts packets as they may come in: anywhere but in their headers.
+fn whole_headers<'a>(plain: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
+    let mut forbidden = std::collections::HashSet::new();
+    let mut at = 0;
+    while let Some(len) = plain.get(at..).and_then(packet_len) {
+        forbidden.extend(at + 1..at + HEADER_LEN);
+        at += len;
+    }
+    let (mut pieces, mut from) = (Vec::new(), 0);
+    for cut in cuts.iter().cycle() {
+        if from >= plain.len() {
+            return pieces;
+        }
+        let mut to = (from + cut).min(plain.len());
+        while forbidden.contains(&to) {
+            to += 1;
+        }
+        pieces.push(&plain[from..to]);
+        from = to;
+    }
+    pieces
+}
+
+/// As servers frame them; and Connector/Python reads at most two compressed packets for one packet.
+#[test]
+fn a_packet_to_a_client_goes_in_one_compressed_packet_or_two() {
+    for method in METHODS {
+        for (len, content, packets_of) in [
+            (40, "short", vec![44]),
+            (70_000, "long", vec![70_004]),
+            (70_000, "noise", vec![70_004]),
+            (3 << 20, "long", vec![(3 << 20) + 4]),
+            (3 << 20, "noise", vec![(3 << 20) + 4]),
+            (MAX_PAYLOAD - 4, "long", vec![MAX_PAYLOAD]),
+            (MAX_PAYLOAD - 3, "long", vec![PIECE, MAX_PAYLOAD + 1 - PIECE]),
+            (MAX_PAYLOAD, "long", vec![PIECE, MAX_PAYLOAD + 4 - PIECE, 4]),
+        ] {
+            if method == Compression::Zstd(19) && len > 4 << 20 {
+                continue;
+            }
+            let payload = if content == "noise" { noise(len) } else { vec![5; len] };
+            let plain = packets(&[&payload]);
+            for cut in [16 << 10, usize::MAX] {
+                let mut codec = Codec::new(Peer::Client, method);
+                let mut packed = BytesMut::new();
+                let mut most = 0;
+                for mut piece in plain.chunks(cut.min(plain.len())) {
+                    while !piece.is_empty() {
+                        let taken = codec.pack(piece, &mut packed, true);
+                        piece = &piece[taken..];
+                        most = most.max(codec.held());
+                    }
+                }
+                assert_eq!(codec.held(), 0);
+                let seen = headers(&packed);
+                let in_them: Vec<usize> =
+                    seen.iter().map(|(_, packed, plain)| if *plain == 0 { *packed } else { *plain }).collect();
+                assert_eq!(in_them, packets_of, "{method:?} {len} {content}");
+                // Nothing is held of what does not shrink, and of the other only what it has become.
+                assert!(if content == "noise" { most == 0 } else { most <= packed.len() }, "{most}");
+                assert_eq!(
+                    unpack_all(&mut Codec::new(Peer::Server, method), packed).unwrap(),
+                    plain,
+                    "{method:?} {len}"
+                );
+            }
+        }
+    }
+}
+
+/// What begins as if it would shrink and does not would be longer than a compressed packet can be.
+#[test]
+fn no_compressed_packet_is_longer_than_its_header_can_say() {
+    let payload = [vec![0; 2000], noise(MAX_PAYLOAD - 2100)].concat();
+    let plain = packets(&[&payload]);
+    for method in [Compression::Zlib(1), Compression::Zstd(1)] {
+        let mut codec = Codec::new(Peer::Client, method);
+        let mut packed = BytesMut::new();
+        for mut piece in plain.chunks(2000) {
+            while !piece.is_empty() {
+                let taken = codec.pack(piece, &mut packed, true);
+                piece = &piece[taken..];
+            }
+        }
+        let seen = headers(&packed);
+        assert_eq!(seen.len(), 2, "{seen:?}");
+        assert_eq!(unpack_all(&mut Codec::new(Peer::Server, method), packed).unwrap(), plain);
+    }
+}
+
+/// Where all clients together hold too much, long packets go in pieces.
+#[test]
+fn what_may_not_be_held_goes_in_pieces() {
+    let plain = packets(&[&[1; 100], &vec![5; 1 << 20], &[2; 100]]);
+    let mut codec = Codec::new(Peer::Client, Compression::Zlib(6));
+    let packed = {
+        let (mut packed, mut rest) = (BytesMut::new(), &plain[..]);
+        while !rest.is_empty() {
+            let taken = codec.pack(rest, &mut packed, false);
+            rest = &rest[taken..];
+            assert_eq!(codec.held(), 0);
+        }
+        packed
+    };
+    assert!(headers(&packed).iter().all(|header| header.2 <= PIECE));
+    assert_eq!(unpack_all(&mut Codec::new(Peer::Server, Compression::Zlib(6)), packed).unwrap(), plain);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -189,10 +315,29 @@ proptest! {
         cuts in proptest::collection::vec(1usize..9000, 1..20),
         most in 1usize..20_000,
         method in 0usize..4,
+        holds in any::<bool>(),
     ) {
-        let plain: Vec<u8> = seed.iter().cycle().take(len).copied().collect();
+        // Packets of some length, also empty ones, which are packed as they come, or all at once.
+        let content: Vec<u8> = seed.iter().cycle().take(len).copied().collect();
+        let mut plain = BytesMut::new();
+        let (mut rest, mut at) = (&content[..], 0);
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at((cuts[at % cuts.len()] * usize::from(seed[at % seed.len()])).min(rest.len()));
+            put_packet(&mut plain, 0, now);
+            (rest, at) = (later, at + 1);
+            if at > 5000 { break; }
+        }
+        let plain = plain.to_vec();
         let mut near = Codec::new(Peer::Client, METHODS[method]);
-        let packed = pack_all(&mut near, &plain);
+        let mut packed = BytesMut::new();
+        for piece in whole_headers(&plain, &cuts) {
+            let mut piece = piece;
+            while !piece.is_empty() {
+                let taken = near.pack(piece, &mut packed, holds);
+                piece = &piece[taken..];
+            }
+        }
+        prop_assert_eq!(near.held(), 0);
         let mut far = Codec::new(Peer::Client, METHODS[method]);
         let (mut inbox, mut out, mut rest) = (BytesMut::new(), BytesMut::new(), &packed[..]);
         for cut in cuts.iter().cycle() {
@@ -209,7 +354,7 @@ proptest! {
     #[test]
     fn no_bytes_of_a_peer_panic_or_grow(bytes in proptest::collection::vec(any::<u8>(), 0..600), flips in proptest::collection::vec((any::<u16>(), any::<u8>()), 0..6), method in 0usize..4) {
         // Noise, and a good packet that was tampered with.
-        let mut good = pack_all(&mut Codec::new(Peer::Client, METHODS[method]), &bytes.repeat(3));
+        let mut good = pack_all(&mut Codec::new(Peer::Client, METHODS[method]), &packets(&[&bytes.repeat(3)]));
         for (at, change) in flips {
             let len = good.len().max(1);
             if let Some(byte) = good.get_mut(usize::from(at) % len) { *byte ^= change; }
