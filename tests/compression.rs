@@ -40,7 +40,6 @@ for length in (65536, 1 << 20):
     say(('binary', length), lambda: rows('SELECT REPEAT(%s, %s), 7', True, ('k', length)))
 say('many', lambda: hashlib.md5(repr(rows('SELECT n, REPEAT(n, n * 9000) FROM numbers ORDER BY n')).encode()).hexdigest())
 say('noise', lambda: rows('SELECT id, content, 1 FROM noise ORDER BY id'))
-say('again', lambda: rows('SELECT id, content, 1 FROM noise ORDER BY id DESC'))
 "#;
 
 async fn connector_python_reads_compressed_rows_of_any_length(flavor: Flavor) {
@@ -65,7 +64,8 @@ async fn connector_python_reads_compressed_rows_of_any_length(flavor: Flavor) {
     assert!(directly.lines().filter(|line| line.contains("Error")).count() < 8, "{directly}");
     assert!(directly.contains("('text', 5242880) [[(5242880, "), "{directly}");
     let mut stage = Stage { proxy: support::proxy(&servers, "").await, servers };
-    for between in ["off", "zlib"] {
+    let forms = if std::env::var_os("COMPRESSION_WHOLE").is_some() { &["off", "zlib"][..] } else { &["zlib"] };
+    for between in forms {
         let text =
             support::configuration(&stage.servers, "").replace("\nrole=", &format!("\ncompression='{between}'\nrole="));
         let proxy = support::proxy_of(&text).await;

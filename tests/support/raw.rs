@@ -287,6 +287,13 @@ impl Raw {
         self.write(&out).await;
     }
 
+    /// The same to a peer that may be gone.
+    pub async fn try_answer(&mut self, payload: &[u8]) {
+        let mut out = BytesMut::new();
+        self.sequence = put_packet(&mut out, self.sequence, payload);
+        let _ = self.stream.write_all(&out).await;
+    }
+
     /// The next packet.
     pub async fn read(&mut self) -> Packet {
         self.try_read().await.expect("a packet")
