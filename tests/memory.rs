@@ -12,9 +12,11 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use pointsman::sandbox::{Sandbox, free_port};
-use support::raw::{Login, Raw};
+use pointsman::cluster::Flavor;
+use pointsman::sandbox::{Sandbox, SandboxOptions, free_port};
+use support::raw::{Login, Raw, execute_payload};
 use support::until;
+use support::wire::Method;
 use tokio::time::Instant;
 
 /// The proxy as a process.
@@ -138,6 +140,66 @@ async fn large_results_take_no_memory() {
     println!("after a command of 12 MB: {} KiB", program.kib("VmRSS"));
     client.run("SELECT 2").await;
     servers.stop().await;
+}
+
+/// 200 MB in rows of 1000 bytes and of 4 MB, and 200 MB of long data, to and from clients that compress.
+#[tokio::test]
+async fn large_compressed_results_take_no_memory() {
+    let extra = vec!["--max-allowed-packet=256M".to_owned()];
+    for (flavor, method) in [(Flavor::MariaDb, Method::Zlib), (Flavor::MySql, Method::Zstd)] {
+        let options = SandboxOptions { replicas: 0, extra: extra.clone(), ..SandboxOptions::default() };
+        let Some(servers) = support::start(flavor, options).await else { return };
+        let program = Program::start(&servers, "").await;
+        let login = Login { compression: Some(method), ..Login::app() };
+        let mut client = Raw::login(program.at, &login).await;
+        client.run("CREATE TABLE ten (a INT)").await;
+        client.run("INSERT INTO ten VALUES (1), (2), (3), (4), (5), (6), (7), (8), (9), (10)").await;
+        client.run("CREATE TABLE wide (a INT, b LONGBLOB)").await;
+        let before = program.kib("VmRSS");
+        let tables = ["a", "b", "c", "d", "e"].map(|name| format!("ten {name}")).join(", ");
+        let (long, (rows, row)) = ("'w', 4000000", (50, 4 + 4 + 4_000_000));
+        for (sql, rows, row) in [
+            (format!("SELECT RPAD(SHA2(a.a, 256), 2000, SHA2(b.a * e.a, 512)) FROM {tables}"), 100_000, 4 + 3 + 2000),
+            (format!("SELECT REPEAT({long}) FROM ten a, ten b LIMIT {rows}"), rows, row),
+        ] {
+            let began = Instant::now();
+            client.send(format!("\x03{sql}").as_bytes()).await;
+            client.read().await;
+            client.read().await;
+            let mut left: u64 = rows * row;
+            let mut buffer = vec![0; 1 << 18];
+            while left > 0 {
+                let room = buffer.len().min(usize::try_from(left).unwrap());
+                client.stream.read_exact(&mut buffer[..room]).await.unwrap();
+                left -= room as u64;
+            }
+            client.sequence = u8::try_from((3 + rows) % 256).unwrap();
+            assert_eq!(client.read().await.payload[0], 0xFE);
+            let (all, took) = (program.kib("VmHWM"), began.elapsed());
+            println!(
+                "{method:?}: {} MB in rows of {row} in {took:?}: {before} KiB before, at most {all} KiB",
+                rows * row / 1_000_000
+            );
+            assert!(all - before < 2 * MOST_KIB, "{before} KiB before, {all} KiB at most");
+        }
+        let began = Instant::now();
+        let (_, id) = client.prepare("SELECT LENGTH(?)").await;
+        let piece = [&b"\x18"[..], &id.to_le_bytes(), &[0, 0], &vec![b'z'; 1_000_000]].concat();
+        for _ in 0..200 {
+            client.send(&piece).await;
+        }
+        let mut run = execute_payload(id, 0, &[Some(b"")]);
+        run.truncate(run.len() - 1);
+        let types = run.len() - 2;
+        run[types..].copy_from_slice(&[0xFC, 0]);
+        let said = client.results(&run).await;
+        let length = 200_000_000_u32.to_le_bytes();
+        assert!(said.iter().any(|packet| packet.payload.get(2..6) == Some(&length)), "{said:?}");
+        let (all, took) = (program.kib("VmHWM"), began.elapsed());
+        println!("{method:?}: 200 MB of long data in {took:?}: {before} KiB before, at most {all} KiB");
+        assert!(all - before < 2 * MOST_KIB, "{before} KiB before, {all} KiB at most");
+        servers.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -56,6 +56,8 @@ pub struct Connection {
     pub expires: Instant,
     /// For so long it may be idle before the server ends it, and a bit less.
     pub patience: Duration,
+    /// The longest command that the server takes here, in bytes: below its `max_allowed_packet` at the login.
+    pub longest_command: usize,
     /// A session left its LAST_INSERT_ID() here.
     pub has_insert_id: bool,
     /// A command was sent and its reply is not over: nobody else may have the connection.
@@ -91,6 +93,7 @@ impl Connection {
             created,
             expires: created,
             patience: Duration::MAX,
+            longest_command: usize::MAX,
             has_insert_id: false,
             busy: false,
             sandboxed: false,
@@ -116,7 +119,7 @@ impl Connection {
         };
         self.send_query(&format!("SET {}", tracking(mariadb)));
         self.send_query(&format!(
-            "SELECT @@character_set_client,@@character_set_results,@@collation_connection,@@sql_mode,@@autocommit,@@{isolation},{number},CURRENT_USER(),@@global.sql_mode,@@wait_timeout,@@global.wait_timeout"
+            "SELECT @@character_set_client,@@character_set_results,@@collation_connection,@@sql_mode,@@autocommit,@@{isolation},{number},CURRENT_USER(),@@global.sql_mode,@@wait_timeout,@@global.wait_timeout,@@max_allowed_packet"
         ));
         self.flush().await?;
         let refused = self.swallow(ReplyKind::Results).await?.error;
@@ -156,6 +159,8 @@ impl Connection {
             collation: text(6).parse().unwrap_or(0),
             reset: (!mariadb).then(|| [text(7).into(), text(8).into(), text(9).into()]),
         });
+        // One that is just as long is too long already (MariaDB 10.11, MySQL 9.7).
+        self.longest_command = text(14).parse::<usize>().map_or(usize::MAX, |limit| limit.saturating_sub(1));
         // A fifth for the way and for the next look at it.
         let seconds = [12, 13].into_iter().filter_map(|at| text(at).parse::<u64>().ok()).min();
         self.patience = seconds.map_or(Duration::MAX, |seconds| Duration::from_millis(seconds.saturating_mul(800)));

@@ -94,6 +94,11 @@ impl Client {
         Ok(command)
     }
 
+    /// The sequence id of an answer to a command that is refused before it is complete.
+    pub(super) fn answer_sequence(&self) -> u8 {
+        self.stream.next_sequence().unwrap_or_else(|| self.reader.answer_sequence())
+    }
+
     /// Whether a command has begun to arrive.
     pub(super) fn is_midway(&self) -> bool {
         self.reader.is_midway() || !self.inbox.is_empty()

@@ -13,6 +13,7 @@ use crate::backend::{BackendError, Lease};
 use crate::session::{Job, Preamble, Request, Session};
 use crate::sql::{PrimaryCause, StatementKind};
 use crate::wire::command::code;
+use crate::wire::err::PACKET_TOO_LARGE;
 use crate::wire::inbox::RawCommand;
 use crate::wire::rows::Rows;
 use crate::wire::statement::{
@@ -20,7 +21,7 @@ use crate::wire::statement::{
 };
 use crate::wire::status::StatusRows;
 use crate::wire::writer::put_packet;
-use crate::wire::{Outcome, ReplyKind, ReplyTracker};
+use crate::wire::{ErrPacket, Outcome, ReplyKind, ReplyTracker};
 
 impl Run<'_> {
     /// Sends state and command, and relays the reply.
@@ -31,6 +32,11 @@ impl Run<'_> {
         command: &RawCommand,
         taken: &mut Taken,
     ) -> Result<Outcome, Failure> {
+        // The server would say so too, and reset the connection while the rest of it comes: its word is lost by that.
+        if command.payload.len() > lease.longest_command {
+            let text = "Got a packet bigger than 'max_allowed_packet' bytes";
+            return Err(Failure::Told(ErrPacket::new(PACKET_TOO_LARGE, b"08S01", text)));
+        }
         lease.dedicated |= job.replication;
         let wanted = self.session.settings().clone();
         let between = |lease: &Lease| {

@@ -23,6 +23,7 @@ use crate::session::{Job, Preamble, Request, Session, Slot};
 use crate::sql::{Effects, StatementKind};
 use crate::telemetry::{Origin, ProtocolSide, Record, RetryCause, TargetLabel};
 use crate::wire::command::code;
+use crate::wire::err::PACKET_TOO_LARGE;
 use crate::wire::inbox::RawCommand;
 use crate::wire::writer::put_packet;
 use crate::wire::{Command, ErrPacket, Outcome, ReplyKind};
@@ -125,7 +126,7 @@ impl Run<'_> {
                     return Err(SessionError::Ended(KILLED));
                 }
                 // Long data has no reply, and an EXECUTE must not run without it: the session cannot go on.
-                Err(Failure::Told(error)) if job.reply.is_none() => {
+                Err(Failure::Told(error)) if job.reply.is_none() && error.code != PACKET_TOO_LARGE => {
                     tracing::info!(client = %self.handle.address(), id = self.handle.id, error = &*error.message, "long data was lost");
                     return Err(SessionError::Ended("the server did not take long data"));
                 }

@@ -27,6 +27,7 @@ use crate::session::{Answer, Environment, IdleEnd, KILL_VALUE_END, MemoryScope, 
 use crate::sql::{KillTarget, KillWhom};
 use crate::telemetry::{Kind, Origin, ProtocolSide, Record, TargetLabel};
 use crate::wire::command::code;
+use crate::wire::err::PACKET_TOO_LARGE;
 use crate::wire::inbox::RawCommand;
 use crate::wire::statement::ClientStatementId;
 use crate::wire::{Command, ErrPacket};
@@ -340,7 +341,7 @@ impl Served<'_> {
                 let (ended, error) = self.runs().run(*job, &command, began).await?;
                 self.ended = ended;
                 // A server that finds a command too long says so and closes the connection.
-                return Ok(error != Some(TOO_LONG) && (!replication || goes_on(command.payload.first(), error)));
+                return Ok(error != Some(PACKET_TOO_LARGE) && (!replication || goes_on(command.payload.first(), error)));
             }
             Plan::Answer(Answer::Ok(warnings)) => {
                 self.client.ok(self.session.status(), warnings, sequence).await?;
@@ -504,9 +505,6 @@ impl Served<'_> {
         }
     }
 }
-
-/// `ER_NET_PACKET_TOO_LARGE`.
-const TOO_LONG: u16 = 1153;
 
 /// Whether servers let the connection go on behind a replica's command: behind a binary log they end it, however it ended,
 /// but not where they did not begin (MariaDB 10.11, MySQL 9.7).

@@ -44,6 +44,9 @@ pub(super) fn own_status(shared: &Shared, client: &Client, counts: StatementCoun
     let [begins, ends] = offer.map(|offer| offer.validity.clone()).unwrap_or_default();
     say(false, "Ssl_server_not_before", StatusValue::Text(begins));
     say(false, "Ssl_server_not_after", StatusValue::Text(ends));
+    // A password is encrypted to who decrypts it.
+    say(false, "Caching_sha2_password_rsa_public_key", text(shared.rsa.public_pem()));
+    say(false, "Rsa_public_key", text(shared.rsa.public_pem()));
     // Of connections that clients left without a word none is the server's.
     say(false, "Aborted_clients", StatusValue::More(shared.aborted_clients.load(Ordering::Relaxed)));
     let count = |count: u64| StatusValue::Text(count.to_string());

@@ -271,6 +271,12 @@ impl CommandReader {
         }
     }
 
+    /// The sequence id of an answer to what came last: a command that is refused before it is complete has begun already.
+    #[must_use]
+    pub fn answer_sequence(&self) -> u8 {
+        self.expected.wrapping_add(1)
+    }
+
     /// Looks at no sequence ids from now on.
     pub fn take_any_sequence(&mut self) {
         self.any_sequence = true;

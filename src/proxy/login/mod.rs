@@ -358,6 +358,6 @@ fn admit(user: &Arc<User>) -> Option<UserGuard> {
 
 /// The error that ends a session whose client broke the protocol.
 pub(super) async fn refuse_protocol(client: &mut Client, error: &ProtocolError, command: Option<&RawCommand>) {
-    let sequence = command.map_or(1, |command| command.next_sequence);
+    let sequence = command.map_or_else(|| client.answer_sequence(), |command| command.next_sequence);
     let _ = client.refuse(&protocol_refusal(error, "proxy.max_packet"), sequence).await;
 }
