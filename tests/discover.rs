@@ -62,6 +62,7 @@ on_both! {
     real_clients_log_in_with_nothing_configured,
     an_expired_password_can_be_changed,
     an_expired_password_has_its_schema,
+    the_key_that_is_shown_is_the_one_that_is_used,
     what_is_changed_through_the_proxy_counts_at_once,
     the_grants_that_check_tells_are_all_that_is_missing,
     a_user_that_is_not_there_takes_as_long_as_one_that_is,
@@ -496,6 +497,30 @@ async fn an_expired_password_has_its_schema(flavor: Flavor) {
         said.push(heard.into_iter().map(|line| line.replace(user, "U")).collect::<Vec<_>>());
     }
     assert_eq!(said[1], said[0]);
+    stage.end().await;
+}
+
+/// A client may keep the key of its server, as SHOW STATUS tells it, and hide its password by that (MySQL).
+async fn the_key_that_is_shown_is_the_one_that_is_used(flavor: Flavor) {
+    if flavor != Flavor::MySql {
+        return;
+    }
+    let Some(stage) = stage(flavor).await else { return };
+    stage.servers.primary().run(&["CREATE USER 'keyed'@'%' IDENTIFIED BY 'k'"]).await.unwrap();
+    let mut client = Raw::open(stage.listen()).await;
+    let packets = client.log_in(&Login::new("keyed", "k").plugin(CACHING_SHA2)).await;
+    assert!(packets.last().unwrap().is_ok());
+    let used = packets.iter().find_map(|packet| packet.payload.strip_prefix(b"\x01-----")).expect("a key");
+    for name in ["Caching_sha2_password_rsa_public_key", "Rsa_public_key"] {
+        let asks =
+            format!("SELECT variable_value FROM performance_schema.global_status WHERE variable_name = '{name}'");
+        let shown = client.value(&asks).await;
+        assert_eq!(
+            shown.strip_prefix("-----").map(str::trim_end),
+            std::str::from_utf8(used).ok().map(str::trim_end),
+            "{name}"
+        );
+    }
     stage.end().await;
 }
 
