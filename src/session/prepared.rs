@@ -60,7 +60,8 @@ impl Session {
         };
         // The rows of a process list are the proxy's own, and few: it opens no cursor.
         let lists = statement.classified.shape.effects.contains(Effects::LISTS_PROCESSES);
-        let cursor = flags & 0x07 != 0 && !lists;
+        // Nor does a CALL: the flag of a cursor in its reply is of one that is open in the procedure, and rows follow (MySQL 9.7).
+        let cursor = flags & 0x07 != 0 && !lists && statement.classified.shape.kind != StatementKind::Call;
         // Of who names the statement prepared last MariaDB looks at all of the packet, and of nobody else: the server will see
         // another id.
         if mariadb

@@ -12,6 +12,7 @@ use crate::config::{Consistency, Fallback};
 use crate::routing::Policy;
 use crate::wire::command::code;
 use crate::wire::inbox::RawCommand;
+use crate::wire::statement::{PrepareOk, ServerStatementId};
 use crate::wire::{ErrPacket, Outcome, SessionTrack, Status};
 
 struct World {
@@ -404,4 +405,24 @@ fn what_set_statement_sets_is_set_for_it_alone() {
     talk.ok(sql);
     talk.session.let_go(Slot::Primary);
     assert!(!talk.session.must_cleanse(Slot::Primary));
+}
+
+#[test]
+fn a_call_opens_no_cursor_whatever_its_execute_asks_for() {
+    for (sql, opens) in [("CALL p()", false), ("SELECT a FROM t", true)] {
+        let mut talk = Talk::new();
+        let Plan::Run(job) = talk.world.plan(&mut talk.session, [&[code::STMT_PREPARE], sql.as_bytes()].concat())
+        else {
+            panic!("{sql} is not prepared")
+        };
+        let statement = ServerStatementId(1);
+        let prepared = PrepareOk { statement, columns: 0, parameters: 0, warnings: 0 };
+        let outcome = Outcome { prepared: Some(prepared), status: Some(Status::AUTOCOMMIT), ..Outcome::default() };
+        let text = Bytes::copy_from_slice(sql.as_bytes());
+        talk.session.absorb(&job, Slot::Primary, &outcome, &text, [1, 2], talk.world.now);
+        let Request::Prepare(id) = job.request else { panic!("{sql} is no PREPARE") };
+        let execute = [&[code::STMT_EXECUTE][..], &id.0.to_le_bytes(), &[1, 1, 0, 0, 0]].concat();
+        let Plan::Run(job) = talk.world.plan(&mut talk.session, execute) else { panic!("{sql} is not executed") };
+        assert_eq!(job.cursor, opens, "{sql}");
+    }
 }
