@@ -203,46 +203,6 @@ async fn results_without_definitions() {
     stage.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bulk_execution_and_the_statement_prepared_last() {
-    let Some(stage) = stage(Flavor::MariaDb).await else { return };
-    for form in [MODERN, CLASSIC].map(|form| form | Capabilities::STMT_BULK_OPERATIONS) {
-        let mut said = Vec::new();
-        for mut client in both(&stage, form).await {
-            let mut steps = Vec::new();
-            client.run("CREATE OR REPLACE TABLE bulk (a INT PRIMARY KEY, b VARCHAR(20))").await;
-            let (_, id) = client.prepare("INSERT INTO bulk VALUES (?, ?)").await;
-            let head = |flags: u8| [&b"\xfa"[..], &id.to_le_bytes(), &[flags, 0]].concat();
-            for (what, payload) in [
-                ("types", [&head(0x80)[..], b"\x03\0\xfd\0", b"\0\x01\0\0\0\0\x03one\0\x02\0\0\0\x01"].concat()),
-                ("types as before", [&head(0)[..], b"\0\x03\0\0\0\0\x05three"].concat()),
-                ("twice", [&head(0)[..], b"\0\x04\0\0\0\0\x04four\0\x01\0\0\0\0\x03one"].concat()),
-                ("cut off", [&head(0x80)[..], b"\x03"].concat()),
-            ] {
-                let mut packets = client.results(&payload).await;
-                if what == "cut off" {
-                    packets[0].payload.truncate(3);
-                }
-                steps.push((what.to_owned(), packets));
-            }
-            steps.push(("rows".to_owned(), client.query("SELECT * FROM bulk").await));
-            // By -1, and not after a PREPARE that failed.
-            let execute = b"\x17\xff\xff\xff\xff\0\x01\0\0\0\0\x01\x03\0\xfd\0\x09\0\0\0\x04nine";
-            steps.push(("-1".to_owned(), client.results(execute).await));
-            client.prepare("INSERT INTO nowhere VALUES (?, ?)").await;
-            steps.push(("-1 after an error".to_owned(), client.results(execute).await));
-            let (_, select) = client.prepare("SELECT b FROM bulk WHERE a = ?").await;
-            let execute = b"\x17\xff\xff\xff\xff\0\x01\0\0\0\0\x01\x03\0\x09\0\0\0";
-            steps.push(("-1 reads".to_owned(), client.results(execute).await));
-            client.send(&[&b"\x19"[..], &select.to_le_bytes()].concat()).await;
-            steps.push(("-1 closed".to_owned(), client.results(execute).await));
-            said.push(steps);
-        }
-        compare(form, said);
-    }
-    stage.end().await;
-}
-
 /// A replica that comes back as an older one: what was agreed on with clients before is never broken.
 async fn a_replica_that_can_do_less_serves_only_those_who_came_later(flavor: Flavor) {
     let Some(servers) = support::servers_of(flavor, 1, &[]).await else { return };

@@ -295,6 +295,17 @@ SET NAMES latin1
 SET NAMES utf8mb4
 !execute k
 
+== prepared without a schema [schema=]
+!prepare a SELECT DATABASE(), ?
+!execute a | int:1
+USE app
+[gap=prepared-without-schema] !execute a | int:1
+!prepare b SELECT DATABASE(), ?
+!execute b | int:1
+!init_db app2
+!execute b | int:1
+[gap=prepared-without-schema] !execute a | int:1
+
 == change user
 !change_user other app
 SELECT USER(), DATABASE()

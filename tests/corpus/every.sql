@@ -82,7 +82,44 @@ INSERT INTO f (v) VALUES ('${abcdefghij*13000}')
 !file 901\x09from a file\x091\n902\x09from a file\x092\n
 [text] LOAD DATA LOCAL INFILE 'anything' INTO TABLE f
 SELECT COUNT(*) FROM f
+# Behind other results its packets' sequence ids are others.
+!set_option 0
+!file 903\x09more\x093\n
+[text] SELECT 1; SELECT 2, 3; LOAD DATA LOCAL INFILE 'x' INTO TABLE f; SELECT 4
+SELECT COUNT(*) FROM f
 !reset
 SELECT @@autocommit, @@sql_mode, @x
 !field_list f
 DROP TABLE f
+
+== bulk executions [mariadb every]
+CREATE TABLE bulk (a INT PRIMARY KEY AUTO_INCREMENT, b VARCHAR(20))
+!prepare i INSERT INTO bulk VALUES (?, ?)
+!bulk i 128 | int:1; str:one | int:2; null
+!bulk i 0 | int:3; str:three
+!bulk i 0 | int:4; str:four | int:1; str:one
+# Unit results, which not every server knows.
+!bulk i 192 | int:5; str:five | null; str:six
+!bulk i 64 | null; str:seven | int:1; str:one
+SELECT * FROM bulk ORDER BY a
+!prepare u UPDATE bulk SET b = ? WHERE a >= ?
+!bulk u 192 | str:new; int:5 | str:newer; int:100
+!bulk u 128 | str:newest; int:5
+!prepare d DELETE FROM bulk WHERE a = ?
+!bulk d 192 | int:4 | int:400
+!prepare r INSERT INTO bulk (b) VALUES (?) RETURNING a
+!bulk r 192 | str:returned | str:too
+!bulk r 128 | str:returned
+!prepare s SELECT b FROM bulk WHERE a = ?
+!bulk s 128 | int:1
+!bulk nothing 128 | int:1
+# The statement that was prepared last, and not after a PREPARE that failed.
+!prepare last INSERT INTO bulk VALUES (?, ?)
+!hex results 17 ff ff ff ff 00 01 00 00 00 00 01 03 00 fd 00 3c 00 00 00 04 6e 69 6e 65
+!prepare failed INSERT INTO nowhere VALUES (?, ?)
+!hex results 17 ff ff ff ff 00 01 00 00 00 00 01 03 00 fd 00 3d 00 00 00 04 6e 69 6e 65
+!prepare reads SELECT b FROM bulk WHERE a = ?
+!hex results 17 ff ff ff ff 00 01 00 00 00 00 01 03 00 3c 00 00 00
+!close reads
+!hex results 17 ff ff ff ff 00 01 00 00 00 00 01 03 00 3c 00 00 00
+DROP TABLE bulk

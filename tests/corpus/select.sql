@@ -101,7 +101,7 @@ SELECT id FROM people, orders
 SELECT p.id FROM people p JOIN orders p ON 1
 SELECT a.v, b.v FROM app2.other a JOIN app.parts b ON a.id = b.id ORDER BY a.id
 SELECT p.name, l.item FROM people p, LATERAL (SELECT item FROM orders o WHERE o.person = p.id ORDER BY o.id LIMIT 1) l ORDER BY p.id
-SELECT * FROM (people p, orders o) JOIN keyless k ON k.a = p.id WHERE o.id = 1 ORDER BY p.id, k.a
+SELECT STRAIGHT_JOIN * FROM (people p, orders o) JOIN keyless k ON k.a = p.id WHERE o.id = 1 ORDER BY p.id, k.a
 SELECT COUNT(*) FROM people a, people b, people c
 
 == subqueries

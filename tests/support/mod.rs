@@ -60,6 +60,12 @@ pub async fn start(flavor: Flavor, options: SandboxOptions) -> Option<Sandbox> {
 
 /// The newer MariaDB that scripts/get-mariadb.sh brings, or None after having said why not.
 pub async fn newer_mariadb(extra: &[&str]) -> Option<Sandbox> {
+    let extra = extra.iter().map(|option| (*option).to_owned()).collect();
+    start_newer_mariadb(SandboxOptions { replicas: 0, extra, ..SandboxOptions::default() }).await
+}
+
+/// The same with these options.
+pub async fn start_newer_mariadb(options: SandboxOptions) -> Option<Sandbox> {
     let binaries = match Binaries::find_at(&target().join("mariadb/bin"), Flavor::MariaDb) {
         Ok(binaries) => binaries,
         Err(error) => {
@@ -67,9 +73,8 @@ pub async fn newer_mariadb(extra: &[&str]) -> Option<Sandbox> {
             return None;
         }
     };
-    let extra = extra.iter().map(|option| (*option).to_owned()).collect();
-    let options = SandboxOptions { replicas: 0, binaries: Some(binaries), extra, ..SandboxOptions::default() };
-    Some(Sandbox::start(options).await.expect("a private server"))
+    let options = SandboxOptions { binaries: Some(binaries), ..options };
+    Some(Sandbox::start(options).await.expect("private servers"))
 }
 
 /// Cargo's folder, where scripts put what tests need.

@@ -48,6 +48,8 @@ pub struct Client {
     cursor: bool,
     /// The entry that is being said asks for none.
     no_cursor: bool,
+    /// It is a CALL, which opens none.
+    call: bool,
 }
 
 impl Client {
@@ -65,6 +67,7 @@ impl Client {
             file: Vec::new(),
             cursor: false,
             no_cursor: false,
+            call: false,
         };
         let heard = client.log_in().await;
         (client, heard)
@@ -110,6 +113,7 @@ impl Client {
         let mut steps = Vec::new();
         let text = text_only || entry.text_only;
         self.no_cursor = entry.no_cursor;
+        self.call = matches!(&entry.act, Act::Sql(sql) if sql.to_ascii_uppercase().starts_with(b"CALL"));
         let end = match self.act(&entry.act, text, &mut steps).await {
             // Elsewhere the next packet's sequence id tells.
             Ok(()) if self.raw.stream.unasked() > 0 => End::Garbled("more than the entry waits for".to_owned()),
@@ -169,6 +173,7 @@ impl Client {
             Act::Execute(name, execute) => {
                 ("execute", self.execute_payload(self.id_of(name), execute, 0), Answer::Results)
             }
+            Act::Bulk(name, flags, rows) => ("bulk", bulk_payload(self.id_of(name), *flags, rows), Answer::Results),
             Act::Fetch(name, rows) => {
                 ("fetch", [&b"\x1c"[..], &self.id_of(name), &rows.to_le_bytes()].concat(), Answer::Rows)
             }
@@ -207,8 +212,8 @@ impl Client {
         if flags == 1 {
             // Pieces of 1 to 7 rows, by a fixed rule.
             let piece = u32::try_from(sql.len() % 7 + 1).unwrap_or(1);
-            let mut open =
-                status_of(steps, self.classic()).is_some_and(|status| status.contains(Status::CURSOR_EXISTS));
+            let mut open = !self.call
+                && status_of(steps, self.classic()).is_some_and(|status| status.contains(Status::CURSOR_EXISTS));
             for _ in 0..40 {
                 if !open {
                     break;
@@ -286,7 +291,7 @@ impl Client {
         payload: &[u8],
         answer: Answer,
     ) -> io::Result<()> {
-        self.cursor = matches!(payload, [0x17, _, _, _, _, flags, ..] if flags & 7 != 0);
+        self.cursor = matches!(payload, [0x17, _, _, _, _, flags, ..] if flags & 7 != 0 && !self.call);
         self.raw.try_send(payload).await;
         self.raw.sequence = sequence_after(payload);
         let mut packets = Vec::new();
@@ -464,4 +469,26 @@ fn status_of(steps: &[(&'static str, Vec<Packet>)], classic: bool) -> Option<Sta
         0xFE | 0 => ok_status(payload).ok(),
         _ => None,
     }
+}
+
+/// COM_STMT_BULK_EXECUTE ([MariaDB](https://mariadb.com/docs/server/reference/clientserver-protocol/3-binary-protocol-prepared-statements/com_stmt_bulk_execute)).
+fn bulk_payload(id: [u8; 4], flags: u16, rows: &[Vec<Value>]) -> Vec<u8> {
+    /// Types stand in front of the rows.
+    const SEND_TYPES: u16 = 128;
+    let mut out = [&b"\xfa"[..], &id, &flags.to_le_bytes()].concat();
+    if flags & SEND_TYPES != 0 {
+        for value in rows.first().into_iter().flatten() {
+            out.extend_from_slice(&[value.kind, if value.unsigned { 0x80 } else { 0 }]);
+        }
+    }
+    for value in rows.iter().flatten() {
+        match &value.bytes {
+            Some(bytes) => {
+                out.push(0);
+                out.extend_from_slice(bytes);
+            }
+            None => out.push(1),
+        }
+    }
+    out
 }

@@ -62,6 +62,8 @@ pub enum Act {
     File(Vec<u8>),
     Prepare(String, Vec<u8>),
     Execute(String, Execute),
+    /// COM_STMT_BULK_EXECUTE: its flags, and rows of parameters.
+    Bulk(String, u16, Vec<Vec<Value>>),
     Fetch(String, u32),
     Long(String, u16, Vec<u8>),
     ResetStatement(String),
@@ -374,6 +376,13 @@ fn command(text: &str) -> Result<Act, String> {
             }
             execute.values = parts.map(value).collect::<Result<_, _>>()?;
             Act::Execute(name, execute)
+        }
+        // `!bulk name flags | int:1; str:text | int:2; null`
+        "bulk" => {
+            let mut parts = rest.split(" | ");
+            let (name, flags) = parts.next().and_then(|head| head.split_once(' ')).ok_or("no flags")?;
+            let rows = parts.map(|row| row.split("; ").map(value).collect()).collect::<Result<_, _>>()?;
+            Act::Bulk(name.to_owned(), flags.parse().map_err(|_| "no number")?, rows)
         }
         "fetch" => {
             let (name, rows) = named()?;

@@ -64,8 +64,7 @@ const ATTRIBUTES: Capabilities = Capabilities::QUERY_ATTRIBUTES;
 const ONLY_MARIADB: Option<Flavor> = Some(Flavor::MariaDb);
 const ONLY_MYSQL: Option<Flavor> = Some(Flavor::MySql);
 
-/// All forms, the two most used first. Text and prepared take turns, also in what is left for one family, so that the short
-/// run, which takes two neighbours for each section, has both.
+/// All forms, the two most used first.
 pub const FORMS: &[Form] = &[
     Form { name: "text", ..BASE },
     Form { name: "binary", protocol: Protocol::Binary, ..BASE },
@@ -97,7 +96,13 @@ pub const FORMS: &[Form] = &[
     Form { name: "text, TLS both sides", tls: true, behind: TLS, ..BASE },
     Form { name: "binary, EOF converted", protocol: Protocol::Binary, behind: CONVERTED, ..BASE },
     Form { name: "text, EOF converted", behind: CONVERTED, ..BASE },
-    // The rest is of one family, in pairs.
+    // The rest is of one family.
+    Form {
+        name: "text, bulk operations",
+        capabilities: MODERN.with(Capabilities::STMT_BULK_OPERATIONS).with(Capabilities::BULK_UNIT_RESULTS),
+        flavor: ONLY_MARIADB,
+        ..BASE
+    },
     Form {
         name: "binary, plain metadata",
         capabilities: MODERN.without(Capabilities::EXTENDED_METADATA),

@@ -7,6 +7,7 @@
 //! - SESSION_STATE_CHANGED in an EOF packet, which has no room for what changed: servers set it there until an OK can tell
 //!   (MariaDB 10.11), which is another one where connections are shared; the proxy takes it out;
 //! - the order of changed variables (and of nothing else) among session state changes: that of a hash table of the server;
+//! - MySQL's `statement_id` among them, a counter of all statements of the server, which is told where all variables are;
 //! - the sequence ids of packets inside compressed ones, but of an answer's first: servers number anew wherever they flush,
 //!   and clients do not look at them;
 //! - in the OK that ends a login or COM_CHANGE_USER under TLS, the proof by which MariaDB's clients from 11.4 on trust a
@@ -17,6 +18,8 @@
 //! - `server`: port, folders and UUIDs of the side's own servers;
 //! - `timing`: digits behind the names of measured times in EXPLAIN ANALYZE and ANALYZE;
 //! - `columns=A,B`: the digits in these columns: clocks, counters, estimates that each server makes for itself;
+//! - `dictionary`: schemas, tables and flags of definitions in what MySQL shows of its dictionary: its plan decides whether they
+//!   are those of a temporary table;
 //! - `plan`: the status flags NO_INDEX_USED and NO_GOOD_INDEX_USED of queries on the server's own tables.
 //!
 //! Besides, `client.rs` looks at no more than the last packet of a login.
@@ -41,6 +44,8 @@ pub enum Mask {
     Server,
     /// The digits of cells in these columns: clocks, counters of the server, estimates.
     Columns(Vec<String>),
+    /// Schemas, tables and flags of definitions: the plan of a SHOW over MySQL's dictionary decides whose they are.
+    Dictionary,
     /// The status flags NO_INDEX and NO_GOOD_INDEX: the plan of a query on the server's own tables hangs on their statistics.
     Plan,
 }
@@ -49,6 +54,7 @@ pub enum Mask {
 pub const STATEMENT_ID: &str = "statement id: the session's own";
 pub const EOF_STATE_FLAG: &str = "SESSION_STATE_CHANGED in an EOF, which has no room for the change";
 pub const TRACK_ORDER: &str = "order of changed variables: that of a hash table";
+pub const STATEMENT_COUNTER: &str = "MySQL's counter of statements among the changed variables";
 pub const PROOF_OF_CERTIFICATE: &str = "proof for a certificate, of MariaDB 11.4";
 pub const COMPRESSED_SEQUENCE: &str = "sequence ids inside compressed packets";
 
@@ -59,6 +65,7 @@ impl Mask {
             "timing" => Self::Timing,
             "server" => Self::Server,
             "plan" => Self::Plan,
+            "dictionary" => Self::Dictionary,
             "columns" => Self::Columns(argument.split(',').map(str::to_owned).collect()),
             _ => return None,
         })
@@ -70,6 +77,7 @@ impl Mask {
             Self::Timing => "measured times",
             Self::Server => "port, folder and UUID of the server",
             Self::Columns(_) => "digits of named columns (clocks, counters, estimates)",
+            Self::Dictionary => "schema, tables and flags of definitions in what MySQL shows of its dictionary",
             Self::Plan => "NO_INDEX and NO_GOOD_INDEX of queries on the server's own tables",
         }
     }
@@ -160,9 +168,12 @@ fn sort_changes(packet: &mut Packet, used: &mut Used) {
     while let (Ok(kind), Ok(data)) = (reader.u8(), reader.lenenc_bytes()) {
         blocks.push((kind, data.to_vec()));
     }
+    let told = blocks.len();
+    blocks.retain(|(kind, data)| *kind != VARIABLE || !data.starts_with(b"\x0cstatement_id"));
+    let counted = blocks.len() < told;
     let places: Vec<usize> = (0..blocks.len()).filter(|&at| blocks[at].0 == VARIABLE).collect();
     let mut variables: Vec<_> = places.iter().map(|&at| blocks[at].clone()).collect();
-    if !reader.is_empty() || variables.is_sorted() {
+    if !reader.is_empty() || (variables.is_sorted() && !counted) {
         return;
     }
     variables.sort();
@@ -174,10 +185,14 @@ fn sort_changes(packet: &mut Packet, used: &mut Used) {
         sorted.extend_from_slice(&[kind]);
         pointsman::wire::writer::put_lenenc_bytes(&mut sorted, &data);
     }
-    let keep = packet.payload.len() - ok.state.len();
+    let mut keep = packet.payload.len() - ok.state.len();
+    if counted {
+        // Nor is the length before them the same.
+        keep -= if ok.state.len() < 251 { 1 } else { 3 };
+    }
     packet.payload.truncate(keep);
     packet.payload.extend_from_slice(&sorted);
-    *used.entry(TRACK_ORDER).or_default() += 1;
+    *used.entry(if counted { STATEMENT_COUNTER } else { TRACK_ORDER }).or_default() += 1;
 }
 
 /// SESSION_TRACK_SYSTEM_VARIABLES.
@@ -230,6 +245,12 @@ fn asked_for(
         }
         if left > 0 {
             columns.extend(column(&payload));
+            if masks.contains(&Mask::Dictionary)
+                && let Some(masked) = without_table(&payload)
+            {
+                packet.payload = masked;
+                *used.entry(Mask::Dictionary.name()).or_default() += 1;
+            }
             left -= 1;
             in_rows = left == 0 && !classic;
             continue;
@@ -295,6 +316,18 @@ fn column(payload: &[u8]) -> Option<Column> {
     // The fixed part is the last 13 bytes; before it there may be MariaDB's extended metadata.
     let fixed = payload.get(payload.len().checked_sub(13)?..)?;
     Some(Column { name: String::from_utf8_lossy(&names[4]).into_owned(), kind: fixed[7] })
+}
+
+/// A definition without schema, tables and flags.
+fn without_table(payload: &[u8]) -> Option<Vec<u8>> {
+    let mut reader = Reader::new("column", payload);
+    let mut names = Vec::new();
+    for _ in 0..6 {
+        names.push(reader.lenenc_bytes().ok()?.to_vec());
+    }
+    let mut fixed = payload.get(payload.len().checked_sub(13)?..)?.to_vec();
+    fixed.get_mut(8..10)?.fill(0);
+    Some([&names[4][..], b".", &names[5], &fixed].concat())
 }
 
 /// The cells of a row; numbers and times of the binary protocol as their bytes.
@@ -380,7 +413,7 @@ fn mask_text(text: &[u8], masks: &[Mask], facts: &Facts, used: &mut Used) -> Vec
                     text = known.replace_all(&text, &b"server"[..]).into_owned();
                 }
             }
-            Mask::Columns(_) | Mask::Plan => {}
+            Mask::Columns(_) | Mask::Plan | Mask::Dictionary => {}
         }
         if text != before {
             *used.entry(mask.name()).or_default() += 1;

@@ -6,6 +6,7 @@ use pointsman::cluster::Flavor;
 
 use crate::corpus::{Act, Answer, Entry, Execute, Section, Value};
 use crate::generate::values;
+use crate::masks::Mask;
 use crate::support::random::Random;
 
 /// Commands of one sequence.
@@ -78,6 +79,8 @@ struct Known {
     long: Vec<bool>,
     /// MySQL: its types have changed, and each connection has those of its own first EXECUTE.
     changed: bool,
+    /// It was prepared without a schema.
+    without_schema: bool,
 }
 
 struct Sequence<'a> {
@@ -86,6 +89,8 @@ struct Sequence<'a> {
     entries: Vec<Entry>,
     known: Vec<Known>,
     prepared: usize,
+    /// The session has a schema.
+    schema: bool,
 }
 
 /// So many sequences from this seed.
@@ -93,8 +98,14 @@ pub fn sections(seed: u64, count: usize, flavor: Flavor) -> Vec<Section> {
     (0..count)
         .map(|number| {
             let mut random = Random::new(seed.wrapping_mul(2_000_029).wrapping_add(number as u64));
-            let mut sequence =
-                Sequence { random: &mut random, flavor, entries: Vec::new(), known: Vec::new(), prepared: 0 };
+            let mut sequence = Sequence {
+                random: &mut random,
+                flavor,
+                entries: Vec::new(),
+                known: Vec::new(),
+                prepared: 0,
+                schema: true,
+            };
             sequence.entries.push(Entry::sql("CREATE TABLE made (a INT, b VARCHAR(200))"));
             while sequence.entries.len() < LENGTH {
                 sequence.step();
@@ -104,17 +115,24 @@ pub fn sections(seed: u64, count: usize, flavor: Flavor) -> Vec<Section> {
         .collect()
 }
 
+fn entry(act: Act) -> Entry {
+    let mut entry = Entry::new(act);
+    // Whether an index was used hangs on estimates, which each server makes for itself.
+    entry.masks.push(Mask::Plan);
+    entry
+}
+
 fn raw(answer: Answer, payload: &[u8]) -> Act {
     Act::Raw(answer, payload.to_vec())
 }
 
 impl Sequence<'_> {
     fn say(&mut self, act: Act) {
-        self.entries.push(Entry::new(act));
+        self.entries.push(entry(act));
     }
 
     fn say_with_gap(&mut self, act: Act, gap: &str, flavor: Option<Flavor>) {
-        let mut entry = Entry::new(act);
+        let mut entry = entry(act);
         entry.gap = Some((gap.to_owned(), flavor));
         self.entries.push(entry);
     }
@@ -129,6 +147,7 @@ impl Sequence<'_> {
             13 => self.close(),
             14..=17 => {
                 let text = self.random.of(TEXTS);
+                self.schema |= text.starts_with("USE ");
                 // What is asked of a value that was never assigned, MySQL describes by the connection.
                 self.say(Act::Sql(text.into()));
             }
@@ -146,7 +165,16 @@ impl Sequence<'_> {
         if !sql.starts_with("SELEKT") && !sql.contains("nowhere") {
             let cursor = cursor && self.random.below(3) > 0;
             let long = vec![false; parameters];
-            self.known.push(Known { name, parameters, cursor, first: None, last: Vec::new(), long, changed: false });
+            self.known.push(Known {
+                name,
+                parameters,
+                cursor,
+                first: None,
+                last: Vec::new(),
+                long,
+                changed: false,
+                without_schema: !self.schema,
+            });
         }
         if self.known.len() > 5 {
             self.known.remove(0);
@@ -160,15 +188,21 @@ impl Sequence<'_> {
     fn execute(&mut self) {
         let Some(at) = self.one() else { return self.prepare() };
         let act = self.execution(at);
-        let known = &self.known[at];
-        let changed = known.changed;
+        let known = self.oddities(at);
         self.known[at].long.fill(false);
-        self.say_executed(act, changed);
+        self.say_executed(act, known);
+    }
+
+    /// Whether its types have changed, and whether it was prepared without a schema and has one now.
+    fn oddities(&self, at: usize) -> (bool, bool) {
+        (self.known[at].changed, self.known[at].without_schema && self.schema)
     }
 
     /// An EXECUTE or what hangs on one: whose types have changed, or which relies on those of one that MySQL may have refused.
-    fn say_executed(&mut self, act: Act, changed: bool) {
-        if changed || matches!(&act, Act::Execute(_, execute) if execute.again) {
+    fn say_executed(&mut self, act: Act, (changed, without_schema): (bool, bool)) {
+        if without_schema && self.flavor == Flavor::MariaDb {
+            self.say_with_gap(act, "prepared-without-schema", Some(Flavor::MariaDb));
+        } else if changed || matches!(&act, Act::Execute(_, execute) if execute.again) {
             self.say_with_gap(act, "parameter-types", Some(Flavor::MySql));
         } else {
             self.say(act);
@@ -214,13 +248,13 @@ impl Sequence<'_> {
             Some(at) if self.known[at].cursor => {
                 if self.random.below(3) > 0 {
                     let act = self.execution(at);
-                    let changed = self.known[at].changed;
+                    let oddities = self.oddities(at);
                     self.known[at].long.fill(false);
-                    self.say_executed(act, changed);
+                    self.say_executed(act, oddities);
                 }
-                let (name, changed) = (self.known[at].name.clone(), self.known[at].changed);
+                let (name, oddities) = (self.known[at].name.clone(), self.oddities(at));
                 for _ in 0..=self.random.below(3) {
-                    self.say_executed(Act::Fetch(name.clone(), rows), changed);
+                    self.say_executed(Act::Fetch(name.clone(), rows), oddities);
                 }
             }
             Some(at) => self.say(Act::Fetch(self.known[at].name.clone(), rows)),
@@ -295,11 +329,13 @@ impl Sequence<'_> {
                 let user = self.random.of(&["app", "admin", "plain"]).to_owned();
                 let schema = self.random.of(&["", "app", "app2", "app"]).to_owned();
                 let schema = (!schema.is_empty() && user != "plain").then_some(schema);
+                self.schema = schema.is_some();
                 self.say(Act::ChangeUser(user, schema));
                 self.known.clear();
             }
             _ => {
                 let schema = self.random.of(&["app", "app2", "nowhere", ""]);
+                self.schema |= schema.starts_with("app");
                 let act = raw(Answer::One, &[b"\x02", schema.as_bytes()].concat());
                 self.say_with_gap(act, "warnings-behind-error", Some(Flavor::MySql));
             }
@@ -308,10 +344,12 @@ impl Sequence<'_> {
 
     /// A command that is not what it should be.
     fn altered(&mut self) {
+        let mut without_schema = false;
         let (act, length, answer) = match self.random.below(8) {
             0 | 1 => {
                 let Some(at) = self.one() else { return };
                 let act = self.execution(at);
+                without_schema = self.oddities(at).1 && self.flavor == Flavor::MariaDb;
                 // How much of it the server took is not known. MariaDB ends with a signal if types are said to be as before
                 // and there were none.
                 self.known[at].changed = true;
@@ -360,6 +398,8 @@ impl Sequence<'_> {
         let act = Act::Altered(Box::new(act), keep, tail, answer);
         if gap {
             self.say_with_gap(act, "malformed-commands", None);
+        } else if without_schema {
+            self.say_with_gap(act, "prepared-without-schema", Some(Flavor::MariaDb));
         } else if executes {
             self.say_with_gap(act, "parameter-types", Some(Flavor::MySql));
         } else if counts {
