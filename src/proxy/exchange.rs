@@ -13,7 +13,6 @@ use crate::backend::{BackendError, Lease};
 use crate::session::{Job, Preamble, Request, Session};
 use crate::sql::{PrimaryCause, StatementKind};
 use crate::wire::command::code;
-use crate::wire::err::PACKET_TOO_LARGE;
 use crate::wire::inbox::RawCommand;
 use crate::wire::rows::Rows;
 use crate::wire::statement::{
@@ -35,7 +34,7 @@ impl Run<'_> {
         // The server would say so too, and reset the connection while the rest of it comes: its word is lost by that.
         if command.payload.len() > lease.longest_command {
             let text = "Got a packet bigger than 'max_allowed_packet' bytes";
-            return Err(Failure::Told(ErrPacket::new(PACKET_TOO_LARGE, b"08S01", text)));
+            return Err(Failure::Told(ErrPacket::new(1153, b"08S01", text)));
         }
         lease.dedicated |= job.replication;
         let wanted = self.session.settings().clone();
