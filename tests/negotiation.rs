@@ -108,6 +108,8 @@ fn with_attributes(name: &str, value: &str, sql: &str) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn query_attributes_reach_the_server_and_the_text_is_read_behind_them() {
     let Some(servers) = support::servers_of(Flavor::MySql, 1, &[]).await else { return };
+    // The server tells what it was sent by a component, which the packages have.
+    servers.primary().run(&["INSTALL COMPONENT 'file://component_query_attributes'"]).await.unwrap();
     let proxy = proxy(&servers, "").await;
     let stage = Stage { servers, proxy };
     stage.prepare(&["CREATE TABLE attributed (a INT)", "INSERT INTO attributed VALUES (1)"]).await;
@@ -126,11 +128,18 @@ async fn query_attributes_reach_the_server_and_the_text_is_read_behind_them() {
             let packets = client.results(&with_attributes("traceparent", "00-aa", sql)).await;
             steps.push((sql.to_owned(), packets));
         }
-        // What the server itself makes of them, where Debian ships the component.
-        let asked = client
-            .results(&with_attributes("traceparent", "00-aa", "SELECT mysql_query_attribute_string('traceparent')"))
-            .await;
-        steps.push(("the attribute".to_owned(), asked));
+        // What the server itself makes of them: of one statement, and of no other.
+        let asks = "SELECT mysql_query_attribute_string('traceparent'), mysql_query_attribute_string('none')";
+        for value in ["00-aa", "", "another"] {
+            let asked = client.results(&with_attributes("traceparent", value, asks)).await;
+            let row = asked.iter().rev().nth(1).unwrap();
+            let length = u8::try_from(value.len()).unwrap();
+            assert_eq!(row.payload, [&[length][..], value.as_bytes(), &[0xFB]].concat(), "{value}");
+            steps.push((format!("the attribute {value}"), asked));
+        }
+        let asked = client.query(asks).await;
+        assert_eq!(asked.iter().rev().nth(1).unwrap().payload, [0xFB, 0xFB]);
+        steps.push(("no attribute".to_owned(), asked));
         for malformed in [&b"\x03SELECT 1"[..], b"\x03\x00\x00SELECT 1", b"\x03\x01\x01\x00\x00\xfd\x00\x00SELECT 1"] {
             let mut packet = client.one(malformed).await;
             packet.payload.truncate(9);
