@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use pointsman::config::schema::{Kind, Otherwise, Section, Setting};
 use pointsman::config::{
-    Config, Consistency, Fallback, Loaded, LogFormat, Origin, Problems, RuleTarget, SECTIONS, ServerRole, Source,
-    Variables, parse,
+    Config, Consistency, Fallback, Loaded, LogFormat, Origin, Problems, RuleTarget, SECTIONS, ServerRole,
+    ServerTlsMode, Source, Variables, parse,
 };
+use pointsman::wire::compression::Compression;
+use pointsman::wire::proxy_protocol::ProxyVersion;
 use proptest::prelude::*;
 
 const FULL: &str = include_str!("../config/pointsman.toml");
@@ -650,6 +652,35 @@ fn the_environment_replaces_the_file() {
             "POINTSMAN_REPLICAS replaces each replica of the file (1 in all)",
             "POINTSMAN_PASSWORD replaces the password of user `app` of the file",
         ]
+    );
+}
+
+#[test]
+fn the_environment_sets_what_holds_for_all_servers() {
+    let world = World::of(&[
+        ("POINTSMAN_PRIMARY", "new1"),
+        ("POINTSMAN__SERVERS__PROXY_PROTOCOL", "v2"),
+        ("POINTSMAN__SERVERS__TLS", "required"),
+        ("POINTSMAN__SERVERS__COMPRESSION", "zstd"),
+        ("POINTSMAN__SERVERS__COMPRESSION_LEVEL", "7"),
+    ]);
+    let text = BASE.replacen("role = \"replica\"", "role = \"replica\"\ntls = \"off\"", 1);
+    let Loaded { config, notes } = load_with(&text, &world).map_err(|problems| problems.to_string()).unwrap();
+    assert_eq!(config.servers.len(), 2);
+    for server in &config.servers {
+        assert_eq!(server.proxy_protocol, Some(ProxyVersion::V2));
+        assert_eq!(server.tls.mode, ServerTlsMode::Required);
+        assert_eq!(server.compression, Some(Compression::Zstd(7)));
+    }
+    let said: Vec<&String> = notes.iter().filter(|note| note.contains("SERVERS__")).collect();
+    assert_eq!(said, ["POINTSMAN__SERVERS__TLS replaces `tls` of 1 of the servers"]);
+    // Said once, though there are two servers; and what is one server's own is not for all.
+    let world = World::of(&[("POINTSMAN__SERVERS__TLS", "maybe"), ("POINTSMAN__SERVERS__WEIGHT", "2")]);
+    let problems = load_with(BASE, &world).unwrap_err().to_string();
+    assert_eq!(problems.matches("POINTSMAN__SERVERS__TLS: expected").count(), 1, "{problems}");
+    assert!(
+        problems.contains("POINTSMAN__SERVERS__WEIGHT: [[servers]] cannot be set by single variables"),
+        "{problems}"
     );
 }
 

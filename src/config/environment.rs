@@ -71,11 +71,15 @@ pub const SANDBOX_NAME: &str = "POINTSMAN_SANDBOX_BIN";
 /// Begins the name of a variable that overrides a setting: `POINTSMAN__SECTION__KEY`.
 const OVERRIDE: &str = "POINTSMAN__";
 
+/// What is one server's own, and cannot be set for all of them.
+const OWN: &[&str] = &["name", "address", "role", "weight", "pools"];
+
 /// Lays the environment over `raw`.
 pub(super) fn apply(variables: &impl Variables, raw: &mut Raw, findings: &mut Findings) {
     short_names(variables, raw, findings);
     overrides(variables, raw, findings);
     servers(variables, raw, findings);
+    server_overrides(variables, raw, findings);
     user(variables, raw, findings);
     unknown_names(variables, raw, findings);
 }
@@ -148,6 +152,13 @@ fn find_override(name: &str) -> Result<(&'static Section, &'static str), String>
     let (section_name, key) = path.split_once("__").unwrap_or((path, ""));
     let found = section(&section_name.to_lowercase()).filter(|_| section_name == section_name.to_uppercase());
     if let Some(section) = found {
+        let own = |key: &&str| section.name == "servers" && !OWN.contains(key);
+        if section.list
+            && let Some(setting) = section.setting(&key.to_lowercase()).filter(|setting| own(&setting.key))
+            && key == key.to_uppercase()
+        {
+            return Ok((section, setting.key));
+        }
         if section.list {
             return Err(format!(
                 "{} cannot be set by single variables; use POINTSMAN_PRIMARY, POINTSMAN_REPLICAS, POINTSMAN_USER or the \
@@ -169,9 +180,9 @@ fn find_override(name: &str) -> Result<(&'static Section, &'static str), String>
 }
 
 fn known_overrides() -> Vec<String> {
-    let single = SECTIONS.iter().filter(|section| !section.list);
-    single
-        .flat_map(|section| section.settings.iter().map(|setting| (section.name, setting.key)))
+    let all = SECTIONS.iter().flat_map(|section| section.settings.iter().map(move |setting| (section, setting.key)));
+    all.filter(|(section, key)| !section.list || (section.name == "servers" && !OWN.contains(key)))
+        .map(|(section, key)| (section.name, key))
         .map(|(section, key)| format!("{OVERRIDE}{}__{}", section.to_uppercase(), key.to_uppercase()))
         .collect()
 }
@@ -199,6 +210,24 @@ fn servers(variables: &impl Variables, raw: &mut Raw, findings: &mut Findings) {
     if let Some((at, text)) = lookup(variables, REPLICAS, findings) {
         let addresses: Vec<&str> = text.split(',').map(str::trim).filter(|address| !address.is_empty()).collect();
         replace_servers(raw, "replica", &at, &addresses, findings);
+    }
+}
+
+/// `POINTSMAN__SERVERS__KEY` holds for every server, of the environment and of the file.
+fn server_overrides(variables: &impl Variables, raw: &mut Raw, findings: &mut Findings) {
+    for name in override_names(variables) {
+        let Ok((section, key)) = find_override(&name) else { continue };
+        let Some(text) = variables.get(&name).filter(|_| section.list) else { continue };
+        let at = Origin::Environment { name };
+        let servers = raw.list_mut(section.name);
+        let replaced = servers.iter().filter(|server| server.given.contains_key(key)).count();
+        if replaced > 0 {
+            findings.note(format!("{at} replaces `{key}` of {replaced} of the servers"));
+        }
+        // What is wrong with it is said once: equal problems are one.
+        for server in servers {
+            put(server, key, &at, &text, findings);
+        }
     }
 }
 
