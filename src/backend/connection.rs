@@ -194,7 +194,7 @@ impl Connection {
         self.busy = true;
         match self.stream.write_all(bytes, None).await {
             Ok(()) => Ok(()),
-            Err(error) => self.refused(error).await,
+            Err(error) => Box::pin(self.refused(error)).await,
         }
     }
 
@@ -225,7 +225,7 @@ impl Connection {
         self.out.clear();
         match result {
             Ok(()) => Ok(()),
-            Err(error) => self.refused(error).await,
+            Err(error) => Box::pin(self.refused(error)).await,
         }
     }
 
@@ -255,7 +255,7 @@ impl Connection {
             match tracker.walk(&mut self.inbox, &self.filter).map_err(|error| self.broken(error))? {
                 Progress::Done => {
                     self.inbox.forwarded();
-                    return Ok(tracker.into_outcome());
+                    return Ok(tracker.take_outcome());
                 }
                 // Nothing that the proxy sends itself loads a file.
                 Progress::WantsFile => {
@@ -373,7 +373,7 @@ impl Connection {
             }
             self.read().await?;
         }
-        match tracker.into_outcome().error {
+        match tracker.take_outcome().error {
             Some(error) => Err(BackendError::State { server: self.name.clone(), error }),
             None => Ok(bytes),
         }

@@ -66,7 +66,7 @@ impl Connection {
             }
         }
         self.busy = false;
-        if let Some(error) = tracker.into_outcome().error {
+        if let Some(error) = tracker.take_outcome().error {
             return Err(BackendError::State { server: self.name.clone(), error });
         }
         results(&mut bytes).map_err(|error| self.broken(error))

@@ -45,34 +45,42 @@ impl Channel {
     /// Appends what is here to `space`, or waits for something; 0: the peer closed it. Cancel safe.
     #[inline]
     pub(super) async fn read(&mut self, space: &mut BytesMut) -> io::Result<usize> {
-        if let Some(tls) = &mut self.tls {
-            return tls.read(&mut self.socket, space).await;
-        }
-        match self.socket.try_read_buf(space) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.socket.read_buf(space).await,
-            other => other,
+        loop {
+            let read = match &mut self.tls {
+                None => self.socket.try_read_buf(space),
+                Some(tls) => tls.try_read(&self.socket, space),
+            };
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.socket.readable().await?,
+                other => return other,
+            }
         }
     }
 
-    /// Writes all of `bytes`: at once where the socket takes them, else as it does. With a `patience`, the peer must take
-    /// some of them within it, again and again.
+    /// Writes of `bytes` what the socket takes at once; true: all of it. What is left stands in `bytes`, and goes on when it
+    /// is writable.
     #[inline]
-    pub(super) async fn write_all(&mut self, bytes: &[u8], patience: Option<Duration>) -> io::Result<()> {
+    pub(super) fn try_write(&mut self, bytes: &mut &[u8]) -> io::Result<bool> {
         if let Some(tls) = &mut self.tls {
-            return tls.write_all(&self.socket, bytes, patience).await;
+            return tls.try_write(&self.socket, bytes);
         }
-        let mut rest = match self.socket.try_write(bytes) {
-            Ok(written) if written == bytes.len() => return Ok(()),
-            Ok(written) => bytes.get(written..).unwrap_or_default(),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => bytes,
-            Err(error) => return Err(error),
-        };
-        while !rest.is_empty() {
-            let written = within(patience, self.socket.write(rest)).await?;
-            if written == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
+        match self.socket.try_write(bytes) {
+            Ok(written) if written == bytes.len() => Ok(true),
+            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                *bytes = bytes.get(written..).unwrap_or_default();
+                Ok(false)
             }
-            rest = rest.get(written..).unwrap_or_default();
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes all of `bytes`, as the socket takes them. With a `patience`, the peer must take some of them within it, again and
+    /// again.
+    pub(super) async fn write_all(&mut self, mut bytes: &[u8], patience: Option<Duration>) -> io::Result<()> {
+        while !self.try_write(&mut bytes)? {
+            within(patience, self.socket.writable()).await?;
         }
         Ok(())
     }
@@ -124,7 +132,7 @@ impl Channel {
 }
 
 /// Awaits a write within the patience that there is.
-pub(super) async fn within<T>(patience: Option<Duration>, write: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+async fn within<T>(patience: Option<Duration>, write: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     match patience {
         None => write.await,
         Some(patience) => tokio::time::timeout(patience, write)
@@ -137,7 +145,7 @@ pub(super) async fn within<T>(patience: Option<Duration>, write: impl Future<Out
 impl Channel {
     /// Writes past TLS, as somebody on the way could.
     pub(super) async fn write_unencrypted(&mut self, bytes: &[u8]) {
-        let written = self.socket.write(bytes).await;
-        assert_eq!(written.ok(), Some(bytes.len()));
+        let writable = self.socket.writable().await;
+        assert_eq!(writable.and_then(|()| self.socket.try_write(bytes)).ok(), Some(bytes.len()));
     }
 }

@@ -76,12 +76,15 @@ impl Compressed {
     /// Reads into `inbox` what is here, or waits for something; false: the peer closed the connection. Cancel safe.
     pub(super) async fn read(&mut self, channel: &mut Channel, inbox: &mut Inbox) -> io::Result<bool> {
         loop {
-            let plain = self.codec.unpack(&mut self.packed, inbox.space(READ), READ).map_err(invalid)?;
+            let space = if self.is_quiet() { 0 } else { READ };
+            let plain = self.codec.unpack(&mut self.packed, inbox.space(space), READ).map_err(invalid)?;
             if plain > 0 {
                 self.bytes.plain.inc_by(plain as u64);
                 inbox.received();
                 return Ok(true);
             }
+            // An idle connection holds no memory for what may come.
+            channel.readable().await?;
             self.packed.reserve(READ);
             let read = channel.read(&mut self.packed).await?;
             if read == 0 {

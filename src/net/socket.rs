@@ -1,5 +1,6 @@
 //! A TCP or a Unix socket, as one type.
 
+use std::future::poll_fn;
 use std::io;
 use std::time::Duration;
 
@@ -66,20 +67,19 @@ impl Socket {
         either!(self, stream => stream.try_write(bytes))
     }
 
-    pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        either!(self, stream => stream.write(bytes).await)
-    }
-
     pub(super) fn try_write_vectored(&self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
         either!(self, stream => stream.try_write_vectored(slices))
     }
 
+    // Polled, where `writable()` and `readable()` would do: their futures take ten times the room in that of each session.
+    // Of several that wait for the same only the last is woken; a socket has one task, which waits once.
+
     pub(super) async fn writable(&self) -> io::Result<()> {
-        either!(self, stream => stream.writable().await)
+        poll_fn(|context| either!(self, stream => stream.poll_write_ready(context))).await
     }
 
     pub(super) async fn readable(&self) -> io::Result<()> {
-        either!(self, stream => stream.readable().await)
+        poll_fn(|context| either!(self, stream => stream.poll_read_ready(context))).await
     }
 
     /// Waits until the peer says nothing more, without reading what it said. What is there to be read wakes nobody. Cancel

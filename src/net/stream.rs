@@ -14,9 +14,6 @@ use crate::telemetry::CompressionBytes;
 use crate::wire::Inbox;
 use crate::wire::compression::{Compression, Peer};
 
-/// Bytes asked for in one read: a point select's reply fits, and larger results grow it.
-const READ: usize = 16 << 10;
-
 /// A connection's stream of bytes: a socket, or TLS over one; compressed, or as they are.
 #[derive(Debug)]
 pub struct Stream {
@@ -114,10 +111,14 @@ impl Stream {
     pub async fn read(&mut self, inbox: &mut Inbox) -> io::Result<()> {
         let closed = || io::Error::new(io::ErrorKind::UnexpectedEof, "the peer closed the connection");
         if let Some(compressed) = &mut self.compressed {
-            return if compressed.read(&mut self.channel, inbox).await? { Ok(()) } else { Err(closed()) };
+            // Boxed, as few sessions are compressed, and each would have room for it.
+            let read = Box::pin(compressed.read(&mut self.channel, inbox)).await?;
+            return if read { Ok(()) } else { Err(closed()) };
         }
-        // A reply that filled the last read has more to come: larger reads, fewer system calls.
-        if self.channel.read(inbox.space(READ)).await? == 0 {
+        if inbox.is_bare() {
+            self.channel.readable().await?;
+        }
+        if self.channel.read(inbox.room()).await? == 0 {
             return Err(closed());
         }
         inbox.received();
@@ -130,10 +131,19 @@ impl Stream {
     /// # Errors
     /// As the socket; `TimedOut` when the patience ended.
     pub async fn write_all(&mut self, bytes: &[u8], patience: Option<Duration>) -> io::Result<()> {
-        if let Some(compressed) = &mut self.compressed {
-            return compressed.write_all(&mut self.channel, bytes, patience).await;
+        let mut rest = bytes;
+        if self.compressed.is_none() && self.channel.try_write(&mut rest)? {
+            return Ok(());
         }
-        self.channel.write_all(bytes, patience).await
+        // Boxed: few writes wait, and each session would have room for it all the time.
+        Box::pin(self.write_rest(rest, patience)).await
+    }
+
+    async fn write_rest(&mut self, rest: &[u8], patience: Option<Duration>) -> io::Result<()> {
+        match &mut self.compressed {
+            Some(compressed) => compressed.write_all(&mut self.channel, rest, patience).await,
+            None => self.channel.write_all(rest, patience).await,
+        }
     }
 
     /// Whether the peer has said nothing since the last read, nor closed the connection. Costs no system call while

@@ -60,7 +60,7 @@ impl Run<'_> {
         let running = Running::new(pools.as_deref(), self.handle, server, lease.thread_id);
         let result = self.exchange(job, &mut lease, command, taken).await;
         if running.end() {
-            self.outlive(&mut lease, &result).await?;
+            Box::pin(self.outlive(&mut lease, &result)).await?;
         }
         // A connection that failed is closed; one whose reply is over goes on.
         match result {

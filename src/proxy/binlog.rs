@@ -16,14 +16,14 @@ pub(super) async fn relay_binlog(
     server: &mut Connection,
     client: &mut Client,
     handle: &ClientHandle,
-    mut tracker: ReplyTracker,
+    tracker: &mut ReplyTracker,
     filter: &TrackFilter,
     taken: &mut Taken,
 ) -> Result<Outcome, RelayError> {
     let mut forwarded = 0_u64;
     loop {
-        if pass(server, client, &mut tracker, filter, &mut forwarded).await? == Progress::Done {
-            return Ok(tracker.into_outcome());
+        if pass(server, client, tracker, filter, &mut forwarded).await? == Progress::Done {
+            return Ok(tracker.take_outcome());
         }
         if handle.is_poked(Poke::Killed) || handle.is_poked(Poke::Drain) {
             return Err(RelayError::Client(SessionError::Ended("the binary log was cut: killed, or shutting down")));

@@ -59,7 +59,7 @@ impl Client {
     pub(super) fn new(stream: Stream, max_packet: usize, write_timeout: Duration) -> Self {
         Self {
             stream,
-            inbox: Inbox::default(),
+            inbox: Inbox::of_client(),
             reader: CommandReader::default(),
             out: BytesMut::new(),
             capabilities: Capabilities::default(),
@@ -115,6 +115,14 @@ impl Client {
     pub(super) fn release(&mut self) {
         self.inbox.release();
         self.stream.release();
+    }
+
+    /// Gives back what memory it has: it is silent for long.
+    pub(super) fn rest(&mut self) {
+        self.inbox.rest();
+        self.stream.release();
+        self.out = BytesMut::new();
+        self.copy = None;
     }
 
     /// Reads more bytes. Cancel safe: what was read stays in the inbox.

@@ -26,6 +26,8 @@ pub enum Poke {
     Idle = 4,
     /// Its session's own `wait_timeout`.
     Waited = 8,
+    /// It is silent for so long that its memory is of more use to others. Holds until it speaks again.
+    Rest = 16,
 }
 
 /// What a client does, for SHOW PROCESSLIST.
@@ -79,6 +81,9 @@ pub struct ClientHandle {
 }
 
 const RUNS: u64 = 1 << 63;
+
+/// After so many milliseconds of silence a client's memory is of more use to others.
+const AT_REST: u64 = 1000;
 
 /// A KILL under way: while it lives, the connection that its victim ran on stays the victim's.
 #[derive(Debug)]
@@ -242,7 +247,7 @@ impl ClientHandle {
     }
 
     /// Why it is to be woken at `now`, milliseconds after the start of the process: it is silent for longer than `limit`
-    /// (0: there is none), or than its session may be.
+    /// (0: there is none), or than its session may be; or so long that it is to give memory back, for which it is woken once.
     #[must_use]
     pub fn overslept(&self, now: u64, limit: u64) -> Option<Poke> {
         let since = self.idle_since.load(Relaxed);
@@ -254,6 +259,7 @@ impl ClientHandle {
         match () {
             () if patience != 0 && silent >= patience => Some(Poke::Waited),
             () if limit != 0 && silent > limit => Some(Poke::Idle),
+            () if silent > AT_REST && !self.is_poked(Poke::Rest) => Some(Poke::Rest),
             () => None,
         }
     }
@@ -270,9 +276,17 @@ impl ClientHandle {
         self.pokes.load(Relaxed) & why as u8 != 0
     }
 
-    /// Takes a poke back: the client has spoken again.
+    /// Takes a poke back.
     pub fn unpoke(&self, why: Poke) {
         self.pokes.fetch_and(!(why as u8), Relaxed);
+    }
+
+    /// It has spoken again: it was not silent for so long after all.
+    pub fn spoke(&self) {
+        const SILENT: u8 = Poke::Idle as u8 | Poke::Waited as u8 | Poke::Rest as u8;
+        if self.pokes.load(Relaxed) & SILENT != 0 {
+            self.pokes.fetch_and(!SILENT, Relaxed);
+        }
     }
 
     /// Ends its task wherever it waits, its connections with it.

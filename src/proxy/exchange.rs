@@ -1,6 +1,8 @@
 //! What goes to a server for a job, in one write where that is safe: the session's state, a PREPARE, the command; and the
 //! replies, of which the client gets the last.
 
+use std::sync::Arc;
+
 use bytes::{BufMut as _, Bytes, BytesMut};
 
 use super::binlog::relay_binlog;
@@ -10,7 +12,7 @@ use super::processes::list;
 use super::relay::{RelayError, Taken, relay};
 use super::status::own_status;
 use crate::backend::{BackendError, Lease};
-use crate::session::{Job, Preamble, Request, Session};
+use crate::session::{Job, Preamble, Request, Session, Settings};
 use crate::sql::{PrimaryCause, StatementKind};
 use crate::wire::command::code;
 use crate::wire::inbox::RawCommand;
@@ -37,15 +39,42 @@ impl Run<'_> {
             return Err(Failure::Told(ErrPacket::new(1153, b"08S01", text)));
         }
         lease.dedicated |= job.replication;
-        let wanted = self.session.settings().clone();
-        let between = |lease: &Lease| {
-            // A connection whose password has expired takes no state, and its session has none.
-            if lease.sandboxed { Preamble::default() } else { Preamble::between(&lease.state, &wanted) }
+        self.ask(job, lease, command).await?;
+        if prepares_by_text(job) {
+            lease.statements.lose_count();
+        }
+        let Some(kind) = job.reply else { return Ok(Outcome::default()) };
+        let mut tracker = self.tracker(kind, job, lease, command);
+        if let Some(whole) = job.processes {
+            let rows = Box::pin(list(self.shared, self.handle, whole)).await;
+            tracker = tracker.with_rows(Rows::new(rows, matches!(job.request, Request::Execute(_))));
+        }
+        // Only of use when the reply is the command's: not of what was said before it.
+        self.client.copy = job.memory.map(|_| BytesMut::new());
+        let chosen = self.session.filter_for(job);
+        let filter = chosen.as_ref().unwrap_or_else(|| self.session.filter());
+        let relayed = if kind == ReplyKind::Binlog {
+            Box::pin(relay_binlog(lease, self.client, self.handle, &mut tracker, filter, taken)).await
+        } else {
+            relay(lease, self.client, &mut tracker, filter, taken).await
         };
-        let mut preamble = between(lease);
+        let outcome = relayed.map_err(|error| match error {
+            RelayError::Server { error, forwarded } => Failure::Server(error, forwarded),
+            RelayError::Client(error) => Failure::Client(error),
+        })?;
+        if lease.sandboxed || self.session.retracks(job) {
+            Box::pin(self.settle(job, lease, &outcome)).await?;
+        }
+        Ok(outcome)
+    }
+
+    /// Brings the connection to the session's state and sends the command; reads all replies but its own.
+    async fn ask(&mut self, job: &Job, lease: &mut Lease, command: &RawCommand) -> Result<(), Failure> {
+        let wanted = self.session.settings().clone();
+        let mut preamble = between(lease, &wanted);
         let placed = self.place(job, lease, &preamble).await?;
         if matches!(placed, Placed::Prepared(_)) {
-            preamble = between(lease);
+            preamble = between(lease, &wanted);
         }
         let carries_state = !preamble.is_empty();
         if !lease.sandboxed {
@@ -73,17 +102,19 @@ impl Run<'_> {
             lease.swallow_preamble(&pending).await?;
         }
         if let Placed::Ahead(id, key, guess) = placed
-            && let Some(id) = self.swallow_ahead(id, lease, key, guess).await?
+            && let Some(id) = Box::pin(self.swallow_ahead(id, lease, key, guess)).await?
         {
             self.send(job, lease, command, Some(id)).await?;
         }
-        if prepares_by_text(job) {
-            lease.statements.lose_count();
-        }
-        let Some(kind) = job.reply else { return Ok(Outcome::default()) };
-        let mut tracker = ReplyTracker::new(kind, lease.capabilities, self.client.capabilities);
-        tracker =
-            tracker.with_status(self.session.status()).with_cursor(job.cursor).with_first_row(job.asks_for_lock());
+        Ok(())
+    }
+
+    /// What walks the reply to `job`.
+    fn tracker(&self, kind: ReplyKind, job: &Job, lease: &Lease, command: &RawCommand) -> ReplyTracker {
+        let mut tracker = ReplyTracker::new(kind, lease.capabilities, self.client.capabilities)
+            .with_status(self.session.status())
+            .with_cursor(job.cursor)
+            .with_first_row(job.asks_for_lock());
         if lease.stream.is_compressed() || self.client.stream.is_compressed() {
             tracker = tracker.with_sequence(command.next_sequence);
         }
@@ -92,10 +123,6 @@ impl Run<'_> {
         }
         if let Request::Prepare(id) = job.request {
             tracker = tracker.with_statement(id);
-        }
-        if let Some(whole) = job.processes {
-            let rows = list(self.shared, self.handle, whole).await;
-            tracker = tracker.with_rows(Rows::new(rows, matches!(job.request, Request::Execute(_))));
         }
         if let Some(asked) = &job.status {
             let own = own_status(self.shared, self.client, self.session.statement_counts());
@@ -110,35 +137,25 @@ impl Run<'_> {
             let remembered = self.session.statements().get(id).is_some_and(|statement| statement.memory.is_some());
             tracker = tracker.with_digest(remembered);
         }
-        // Only of use when the reply is the command's: not of what was said before it.
-        self.client.copy = job.memory.map(|_| BytesMut::new());
-        let chosen = self.session.filter_for(job);
-        let filter = chosen.as_ref().unwrap_or_else(|| self.session.filter());
-        let relayed = if kind == ReplyKind::Binlog {
-            Box::pin(relay_binlog(lease, self.client, self.handle, tracker, filter, taken)).await
-        } else {
-            relay(lease, self.client, tracker, filter, taken).await
-        };
-        match relayed {
-            Ok(outcome) => {
-                if self.session.retracks(job) {
-                    self.retrack(job, lease, &outcome).await.map_err(|error| Failure::Server(error, 1))?;
-                }
-                if lease.sandboxed && outcome.error.is_none() {
-                    // It has a new password, and is as any other from now on.
-                    lease.sandboxed = false;
-                    let mariadb = lease.state.base.mariadb;
-                    if let Err(error) = lease.set_up(mariadb).await {
-                        tracing::debug!(%error, "after a new password");
-                    }
-                    // Of what the session wants it has nothing yet.
-                    lease.state.known = false;
-                }
-                Ok(outcome)
-            }
-            Err(RelayError::Server { error, forwarded }) => Err(Failure::Server(error, forwarded)),
-            Err(RelayError::Client(error)) => Err(Failure::Client(error)),
+        tracker
+    }
+
+    /// What few replies ask for when they are over.
+    async fn settle(&mut self, job: &Job, lease: &mut Lease, outcome: &Outcome) -> Result<(), Failure> {
+        if self.session.retracks(job) {
+            self.retrack(job, lease, outcome).await.map_err(|error| Failure::Server(error, 1))?;
         }
+        if lease.sandboxed && outcome.error.is_none() {
+            // It has a new password, and is as any other from now on.
+            lease.sandboxed = false;
+            let mariadb = lease.state.base.mariadb;
+            if let Err(error) = lease.set_up(mariadb).await {
+                tracing::debug!(%error, "after a new password");
+            }
+            // Of what the session wants it has nothing yet.
+            lease.state.known = false;
+        }
+        Ok(())
     }
 
     /// The connection showed or set what the client is told of its session's state: it tells the proxy everything again.
@@ -196,6 +213,11 @@ impl Run<'_> {
         }
         connection.flush().await
     }
+}
+
+/// What brings the connection to these settings. One whose password has expired takes no state, and its session has none.
+fn between(lease: &Lease, wanted: &Arc<Settings>) -> Preamble {
+    if lease.sandboxed { Preamble::default() } else { Preamble::between(&lease.state, wanted) }
 }
 
 /// Whether it may have the server prepare statements that the proxy does not see: the numbers of later ones are not known then.

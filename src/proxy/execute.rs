@@ -15,7 +15,7 @@ use super::memory::Remembered;
 use super::relay::Taken;
 use super::shared::Shared;
 use crate::accounts::changes_accounts;
-use crate::backend::{BackendError, Phase};
+use crate::backend::{BackendError, Lease, Phase};
 use crate::clock;
 use crate::cluster::{Role, ServerId};
 use crate::routing::{Route, RouteReason, Target};
@@ -63,7 +63,7 @@ impl Run<'_> {
     /// Runs `job` for `command`, which came at `began`. Returns when it ended, and the code of the error that the client got.
     pub(super) async fn run(
         &mut self,
-        mut job: Job,
+        mut job: Box<Job>,
         command: &RawCommand,
         began: Instant,
     ) -> Result<(Instant, Option<u16>), SessionError> {
@@ -75,15 +75,9 @@ impl Run<'_> {
         let _changing = changes_tables(&job).then(|| self.shared.memory.change());
         let mut taken = Taken::default();
         if self.session.has_left_replica()
-            && let Some(mut lease) = self.leases.slot(Slot::Replica).take()
+            && let Some(lease) = self.leases.slot(Slot::Replica).take()
         {
-            if let Some(query) = self.session.asks_left_variables() {
-                match lease.query_row(&query).await {
-                    Ok(values) => self.session.carry_left_variables(&values),
-                    Err(error) => tracing::debug!(%error, "lost what GET DIAGNOSTICS had told"),
-                }
-            }
-            lease.cleanse().await;
+            Box::pin(self.leave_replica(lease)).await;
         }
         self.session.moves_on(&job);
         // Who waits for one connection must not keep another that is of no more use: two such would wait for each other.
@@ -96,7 +90,7 @@ impl Run<'_> {
         if job.own_attributes
             && let Some(lease) = self.leases.slot(Slot::Primary).take()
         {
-            release(lease, Slot::Primary, self.session).await;
+            Box::pin(release(lease, Slot::Primary, self.session)).await;
         }
         let mut retried = false;
         loop {
@@ -106,9 +100,11 @@ impl Run<'_> {
             let (server, error) = match attempt {
                 Ok(attempt) => {
                     let error = attempt.outcome.error.as_ref().map(|error| (error.code, Origin::Server));
-                    if self.absorb(&job, slot, &attempt, command, ended).await? {
+                    if self.absorb(&job, slot, &attempt, command, ended) {
+                        Box::pin(self.ask_status(slot)).await;
                         ended = clock::now();
                     }
+                    self.bind(&job, slot);
                     if error.is_none() && job.releases() {
                         if let Some(lease) = self.leases.slot(slot).take() {
                             lease.discard();
@@ -273,7 +269,7 @@ impl Run<'_> {
             return;
         }
         let Some(lease) = self.leases.slot(Slot::Primary) else { return };
-        match lease.query_number("SELECT LAST_INSERT_ID()").await {
+        match Box::pin(lease.query_number("SELECT LAST_INSERT_ID()")).await {
             Ok(id) => {
                 job.last_insert_id = id;
                 self.session.released(Slot::Primary, job.last_insert_id);
@@ -324,15 +320,19 @@ impl Run<'_> {
         }
     }
 
-    /// Takes in what came of the job, which ended `now`. True: it took a round trip more.
-    async fn absorb(
-        &mut self,
-        job: &Job,
-        slot: Slot,
-        attempt: &Attempt,
-        command: &RawCommand,
-        now: Instant,
-    ) -> Result<bool, SessionError> {
+    /// The session has left the replica on which it held `lease`.
+    async fn leave_replica(&mut self, mut lease: Lease) {
+        if let Some(query) = self.session.asks_left_variables() {
+            match lease.query_row(&query).await {
+                Ok(values) => self.session.carry_left_variables(&values),
+                Err(error) => tracing::debug!(%error, "lost what GET DIAGNOSTICS had told"),
+            }
+        }
+        lease.cleanse().await;
+    }
+
+    /// Takes in what came of the job, which ended `now`. True: the connection must be asked for its status.
+    fn absorb(&mut self, job: &Job, slot: Slot, attempt: &Attempt, command: &RawCommand, now: Instant) -> bool {
         let outcome = &attempt.outcome;
         let text = prepared_text(job, command);
         let pins = self.session.pins().first();
@@ -376,28 +376,28 @@ impl Run<'_> {
             }
             Request::Forward | Request::Execute(_) | Request::Statement(_) => (None, 0),
         };
-        let Some(lease) = self.leases.slot(slot) else { return Ok(false) };
+        let Some(lease) = self.leases.slot(slot) else { return false };
         lease.state.settings = settings;
         match (key, outcome.prepared) {
             (Some(key), Some(prepared)) => lease.statements.insert(key, prepared.statement, limit),
             _ if matches!(job.request, Request::Prepare(_)) => lease.statements.failed(),
             _ => {}
         }
-        if absorbed.ask_status && !self.ask_status(slot).await {
-            *self.leases.slot(slot) = None;
-            self.session.lost(slot);
-        }
+        absorbed.ask_status
+    }
+
+    /// Marks on the connection what hangs on it now.
+    fn bind(&mut self, job: &Job, slot: Slot) {
         if let Some(lease) = self.leases.slot(slot) {
             lease.bound = self.session.must_cleanse(slot);
             lease.has_insert_id |= job.last_insert_id.is_some() || self.session.holds_insert_id();
         }
-        Ok(absorbed.ask_status)
     }
 
     /// After an error that may have ended or begun a transaction: COM_PING's OK carries the flags, and leaves the
-    /// warnings as they are (MariaDB 10.11). False: the connection broke.
-    async fn ask_status(&mut self, slot: Slot) -> bool {
-        let Some(lease) = self.leases.slot(slot) else { return true };
+    /// warnings as they are (MariaDB 10.11).
+    async fn ask_status(&mut self, slot: Slot) {
+        let Some(lease) = self.leases.slot(slot) else { return };
         let connection = &mut **lease;
         put_packet(&mut connection.out, 0, &[code::PING]);
         let asked = async {
@@ -408,11 +408,11 @@ impl Run<'_> {
             Ok(outcome) => {
                 lease.busy = false;
                 self.session.absorb_status(slot, &outcome);
-                true
             }
             Err(error) => {
                 tracing::debug!(%error, "lost a connection while asking for its state");
-                false
+                *self.leases.slot(slot) = None;
+                self.session.lost(slot);
             }
         }
     }

@@ -64,7 +64,7 @@ impl Leases {
         for slot in [Slot::Primary, Slot::Replica] {
             let Some(lease) = self.slot(slot).take() else { continue };
             if session.must_cleanse(slot) {
-                lease.cleanse().await;
+                Box::pin(lease.cleanse()).await;
             }
         }
     }

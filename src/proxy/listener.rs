@@ -14,7 +14,7 @@ use super::login::{LoggedIn, LoginError, log_in};
 use super::run::run;
 use super::shared::Shared;
 use crate::clock;
-use crate::net::{Listener, Peer, Stream};
+use crate::net::{Listener, Peer};
 use crate::telemetry::{ClientRefusal, LoginFailure, Origin, ProtocolSide};
 use crate::wire::{Capabilities, ErrPacket, proxy_protocol};
 
@@ -48,10 +48,13 @@ pub async fn accept(
             Ok((stream, address)) => {
                 // A token of its own: each wake-up of a task looks at it under its lock, which all clients would share.
                 let (shared, cut) = (shared.clone(), cut.child_token());
+                let proxy = &shared.config.proxy;
+                // Boxed: each function that it goes through would have room for it in the task.
+                let client = Box::new(Client::new(stream, proxy.max_packet, proxy.write_timeout));
                 tasks.spawn(async move {
                     tokio::select! {
                         biased;
-                        () = client(shared, stream, address) => {}
+                        () = attend(shared, client, address) => {}
                         () = cut.cancelled() => {}
                     }
                 });
@@ -77,18 +80,17 @@ impl Drop for Registered {
     }
 }
 
-async fn client(shared: Arc<Shared>, stream: Stream, address: Peer) {
-    if let Some(client) = serve(shared, stream, address).await {
-        client.leave().await;
+async fn attend(shared: Arc<Shared>, client: Box<Client>, address: Peer) {
+    if let Some(client) = serve(shared, client, address).await {
+        Box::pin(client.leave()).await;
     }
 }
 
 /// Serves a client; gives it back when it may still have something to read.
-async fn serve(shared: Arc<Shared>, stream: Stream, address: Peer) -> Option<Client> {
+async fn serve(shared: Arc<Shared>, mut client: Box<Client>, address: Peer) -> Option<Box<Client>> {
     let proxy = &shared.config.proxy;
-    let mut client = Client::new(stream, proxy.max_packet, proxy.write_timeout);
     let Some(handle) = shared.clients.admit(address, proxy.max_connections) else {
-        return turn_away(&shared, client, address).await;
+        return Box::pin(turn_away(&shared, client, address)).await;
     };
     shared.metrics.client_connected();
     let _registered = Registered(shared.clone(), handle.clone());
@@ -140,7 +142,7 @@ async fn serve(shared: Arc<Shared>, stream: Stream, address: Peer) -> Option<Cli
 
 /// One too many. Nothing is said before the header of the PROXY protocol where there must be one, as the protocol has it: it comes
 /// with the connection, so that only a few may be waited for, and not for long.
-async fn turn_away(shared: &Arc<Shared>, mut client: Client, address: Peer) -> Option<Client> {
+async fn turn_away(shared: &Arc<Shared>, mut client: Box<Client>, address: Peer) -> Option<Box<Client>> {
     let proxy = &shared.config.proxy;
     shared.metrics.client_refused(ClientRefusal::MaxConnections);
     let mut source = None;
@@ -161,7 +163,7 @@ async fn turn_away(shared: &Arc<Shared>, mut client: Client, address: Peer) -> O
 }
 
 /// Reads the header of the PROXY protocol where there must be one, and logs the client in.
-async fn begin(shared: &Arc<Shared>, client: &mut Client, handle: &ClientHandle) -> Result<LoggedIn, LoginError> {
+async fn begin(shared: &Arc<Shared>, client: &mut Client, handle: &ClientHandle) -> Result<Box<LoggedIn>, LoginError> {
     if shared.config.proxy.proxy_protocol_from.contain(handle.address().ip()) {
         client.awaits_header = true;
         if let Some(source) = header(client).await? {
@@ -195,7 +197,8 @@ async fn header(client: &mut Client) -> Result<Option<SocketAddr>, LoginError> {
     }
 }
 
-/// Wakes clients that have been silent for longer than `proxy.idle_timeout` or their `wait_timeout`, and tidies the pools; until `stop`.
+/// Wakes clients that have been silent for longer than `proxy.idle_timeout` or their `wait_timeout`, or so long that they are to give
+/// memory back, and tidies the pools; until `stop`.
 pub(crate) async fn janitor(shared: Arc<Shared>, stop: CancellationToken) {
     let limit = millis(shared.config.proxy.idle_timeout);
     loop {

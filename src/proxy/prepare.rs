@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::execute::{Failure, Run};
 use crate::backend::Lease;
-use crate::session::{ClientStatement, Job, Preamble, Request, StatementKey};
+use crate::session::{ClientStatement, Job, Preamble, Request, Settings, StatementKey};
 use crate::wire::command::code;
 use crate::wire::err::PACKET_TOO_LARGE;
 use crate::wire::statement::{ClientStatementId, ServerStatementId};
@@ -80,13 +80,25 @@ impl Run<'_> {
         {
             return Ok(Placed::Ahead(id, key, guess));
         }
+        Box::pin(self.prepare_first(id, lease, key, wanted)).await.map(Placed::Prepared)
+    }
+
+    /// Prepares a statement under the settings `wanted`.
+    async fn prepare_first(
+        &self,
+        id: ClientStatementId,
+        lease: &mut Lease,
+        key: StatementKey,
+        wanted: Arc<Settings>,
+    ) -> Result<ServerStatementId, Failure> {
+        let statement = self.client_statement(id)?;
         let preamble = Preamble::between(&lease.state, &wanted);
         let pending = if preamble.is_empty() { Vec::new() } else { lease.prepare_state(&preamble, &wanted) };
         put_prepare(lease, statement);
         lease.flush().await?;
         lease.swallow_preamble(&pending).await?;
         let outcome = lease.swallow(ReplyKind::Prepare).await?;
-        self.prepared(lease, statement, key, outcome).await.map(Placed::Prepared)
+        self.prepared(lease, statement, key, outcome).await
     }
 
     /// Puts the PREPARE in front of an EXECUTE.

@@ -36,16 +36,16 @@ pub(super) struct Taken {
 pub(super) async fn relay(
     server: &mut Connection,
     client: &mut Client,
-    mut tracker: ReplyTracker,
+    tracker: &mut ReplyTracker,
     filter: &TrackFilter,
     taken: &mut Taken,
 ) -> Result<Outcome, RelayError> {
     let mut forwarded = 0_u64;
     loop {
-        match pass(server, client, &mut tracker, filter, &mut forwarded).await? {
-            Progress::Done => return Ok(tracker.into_outcome()),
+        match pass(server, client, tracker, filter, &mut forwarded).await? {
+            Progress::Done => return Ok(tracker.take_outcome()),
             Progress::WantsFile => {
-                let next = send_file(server, client, &tracker).await?;
+                let next = Box::pin(send_file(server, client, tracker)).await?;
                 tracker.file_sent(client.stream.next_sequence().unwrap_or(next));
                 if !server.inbox.is_empty() {
                     continue;

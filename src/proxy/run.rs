@@ -87,24 +87,42 @@ pub(super) async fn run(
     shared: &Arc<Shared>,
     client: &mut Client,
     handle: &ClientHandle,
-    logged_in: LoggedIn,
+    logged_in: Box<LoggedIn>,
 ) -> Result<(), SessionError> {
-    let LoggedIn { mut session, user, confined, collation, attributes } = logged_in;
-    greet(shared, &mut session);
-    client.watched = shared.config.proxy.kill_on_disconnect;
-    let client_host = handle.address().host();
-    let mut leases = Leases::new(user.0.clone(), client_host, attributes, collation, session.capabilities());
-    handle.set_account(user.0.account.clone());
-    *leases.slot(Slot::Primary) = confined;
-    let random = u64::from(handle.id).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let (user, ended) = (Some(user), clock::now());
-    let mut served = Served { shared, client, handle, session, leases, user, collation, random, ended, shown: None };
+    let mut served = Served::new(shared, client, handle, logged_in);
     let result = served.serve().await;
     if !matches!(result, Ok(Left::Quit)) {
         shared.aborted_clients.fetch_add(1, Ordering::Relaxed);
     }
-    served.leases.end(&served.session).await;
+    Box::pin(served.leases.end(&served.session)).await;
     result.map(|_| ())
+}
+
+impl<'a> Served<'a> {
+    /// Not part of [`run`]: what it moves would have its room in that, for each client and all the time.
+    fn new(
+        shared: &'a Arc<Shared>,
+        client: &'a mut Client,
+        handle: &'a ClientHandle,
+        logged_in: Box<LoggedIn>,
+    ) -> Self {
+        let (session, leases, user, collation) = begin(shared, handle, logged_in);
+        client.watched = shared.config.proxy.kill_on_disconnect;
+        let random = u64::from(handle.id).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let (user, ended) = (Some(user), clock::now());
+        Self { shared, client, handle, session, leases, user, collation, random, ended, shown: None }
+    }
+}
+
+/// What a login, or one anew, begins.
+fn begin(shared: &Shared, handle: &ClientHandle, logged_in: Box<LoggedIn>) -> (Session, Leases, UserGuard, u16) {
+    let LoggedIn { mut session, user, confined, collation, attributes } = *logged_in;
+    greet(shared, &mut session);
+    let client = handle.address().host();
+    let mut leases = Leases::new(user.0.clone(), client, attributes, collation, session.capabilities());
+    handle.set_account(user.0.account.clone());
+    *leases.slot(Slot::Primary) = confined;
+    (session, leases, user, collation)
 }
 
 impl Served<'_> {
@@ -113,7 +131,7 @@ impl Served<'_> {
             match self.next().await? {
                 Event::Command(command) => {
                     let quits = command.payload.first() == Some(&code::QUIT);
-                    if !self.command(command).await? {
+                    if !self.command(&command).await? {
                         return Ok(if quits { Left::Quit } else { Left::Cut });
                     }
                 }
@@ -139,7 +157,10 @@ impl Served<'_> {
             match self.client.next_command() {
                 // Who was told that a KILL succeeded must not see its victim go on.
                 Ok(Some(_)) if self.handle.is_poked(Poke::Killed) => return Ok(Event::Closed),
-                Ok(Some(command)) => return Ok(Event::Command(command)),
+                Ok(Some(command)) => {
+                    self.handle.spoke();
+                    return Ok(Event::Command(command));
+                }
                 Ok(None) => {}
                 Err(error) => {
                     self.shared.metrics.protocol_error(ProtocolSide::Client);
@@ -158,6 +179,10 @@ impl Served<'_> {
             }
             if let Some(event) = self.told() {
                 return Ok(event);
+            }
+            if self.handle.is_poked(Poke::Rest) {
+                self.client.rest();
+                self.session.rest();
             }
             let holds = [Slot::Primary, Slot::Replica]
                 .into_iter()
@@ -178,7 +203,7 @@ impl Served<'_> {
                 },
                 () = self.handle.poked() => {}
                 // In a block of its own: select evaluates also what it does not wait for, and a sleep reads the clock.
-                () = async { held(hold, &pressure).await }, if holds => self.relieve().await,
+                () = async { held(hold, &pressure).await }, if holds => Box::pin(self.relieve()).await,
                 event = gone(watched), if watches => {
                     if let Some(slot) = pinned {
                         *self.leases.slot(slot) = None;
@@ -329,16 +354,16 @@ impl Served<'_> {
     }
 
     /// Serves one command. False: the client leaves.
-    async fn command(&mut self, command: RawCommand) -> Result<bool, SessionError> {
+    async fn command(&mut self, command: &RawCommand) -> Result<bool, SessionError> {
         let began = clock::now();
-        self.show(&command, began);
-        let plan = self.plan(&command, began);
+        self.show(command, began);
+        let plan = self.plan(command, began);
         let sequence = command.next_sequence;
         let mut error = None;
         match plan {
             Plan::Run(job) => {
                 let replication = job.replication;
-                let (ended, error) = self.runs().run(*job, &command, began).await?;
+                let (ended, error) = self.runs().run(job, command, began).await?;
                 self.ended = ended;
                 // A server that finds a command too long says so and closes the connection.
                 return Ok(error != Some(PACKET_TOO_LARGE) && (!replication || goes_on(command.payload.first(), error)));
@@ -391,7 +416,7 @@ impl Served<'_> {
             Plan::Quit => return Ok(false),
         }
         self.ended = clock::now();
-        self.answered(&command, began, error);
+        self.answered(command, began, error);
         Ok(true)
     }
 
@@ -474,6 +499,12 @@ impl Served<'_> {
         });
     }
 
+    fn begin_anew(&mut self, logged_in: Box<LoggedIn>) {
+        let (mut session, leases, user, collation) = begin(self.shared, self.handle, logged_in);
+        session.keep_option(&self.session);
+        (self.session, self.leases, self.user, self.collation) = (session, leases, Some(user), collation);
+    }
+
     async fn change_user(&mut self, payload: &[u8], sequence: u8) -> Result<(), SessionError> {
         self.leases.end(&self.session).await;
         let limit = self.shared.config.proxy.login_timeout;
@@ -481,16 +512,8 @@ impl Served<'_> {
         self.user = None;
         let login = change_user(self.shared, self.client, self.handle, payload, self.collation, sequence);
         match tokio::time::timeout(limit, Box::pin(login)).await {
-            Ok(Ok(LoggedIn { mut session, user, confined, collation, attributes, .. })) => {
-                greet(self.shared, &mut session);
-                session.keep_option(&self.session);
-                let client = self.handle.address().host();
-                self.leases = Leases::new(user.0.clone(), client, attributes, collation, session.capabilities());
-                self.handle.set_account(user.0.account.clone());
-                *self.leases.slot(Slot::Primary) = confined;
-                self.session = session;
-                self.user = Some(user);
-                self.collation = collation;
+            Ok(Ok(logged_in)) => {
+                self.begin_anew(logged_in);
                 Ok(())
             }
             Ok(Err(LoginError::Failed(why, text))) => {

@@ -350,6 +350,12 @@ impl Session {
         self.counts
     }
 
+    /// Gives back memory that is of no use while the client is silent.
+    pub fn rest(&mut self) {
+        self.scratch = Vec::new();
+        self.statements.shrink();
+    }
+
     /// What routing may see.
     fn view(&self, around: &Environment<'_>) -> SessionView<'_> {
         SessionView {

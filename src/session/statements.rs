@@ -141,6 +141,11 @@ impl Statements {
         self.by_id.clear();
     }
 
+    /// Gives back the room of those that were closed.
+    pub fn shrink(&mut self) {
+        self.by_id.shrink_to_fit();
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -167,7 +167,8 @@ pub(super) fn choose(filter: &mut TrackFilter, name: &str, value: &Value) {
         "session_track_schema" => filter.schema = on,
         "session_track_state_change" => filter.state_change = on,
         SYSTEM_VARIABLES => {
-            filter.variables = text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(Into::into).collect();
+            let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+            filter.variables = names.map(|name| name.to_owned().into()).collect();
         }
         "session_track_transaction_info" => filter.transaction = !matches!(&*text, "off" | "0"),
         "session_track_gtids" => filter.gtids = !matches!(&*text, "off" | "0"),

@@ -8,12 +8,21 @@ use super::header::{HEADER_LEN, MAX_PAYLOAD, PacketHeader};
 /// A buffer that never held more than this keeps its memory for what comes next, in bytes: a few ordinary statements.
 pub const KEPT: usize = 64 << 10;
 
+/// Bytes asked for in one read: a point select's reply fits, and larger results grow the buffer.
+const READ: usize = 16 << 10;
+
+/// The same where little comes, as from most clients: a statement of an ordinary length fits. Where it was too little, the next
+/// read asks for four times as much, up to [`READ`].
+const FEW: usize = 1 << 10;
+
 /// Bytes read from a peer. What was looked at and may be forwarded is `buf[..scanned]`.
 ///
 /// Invariants: `scanned <= buf.len()`; when `passing > 0` all of `buf` is scanned.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Inbox {
     buf: BytesMut,
+    /// Bytes that the next read asks for.
+    ask: usize,
     scanned: usize,
     /// Bytes of the current packet that are still to come and need no look.
     passing: usize,
@@ -30,15 +39,45 @@ pub struct Head {
     pub first: u8,
 }
 
+impl Default for Inbox {
+    /// For what servers say: results.
+    fn default() -> Self {
+        Self { buf: BytesMut::new(), ask: READ, scanned: 0, passing: 0, grown: false }
+    }
+}
+
 impl Inbox {
+    /// For what clients say: short commands, mostly.
+    #[must_use]
+    pub fn of_client() -> Self {
+        Self { ask: FEW, ..Self::default() }
+    }
+
     /// The buffer to read into, with room for at least `room` more bytes.
     pub fn space(&mut self, room: usize) -> &mut BytesMut {
         self.buf.reserve(room);
         &mut self.buf
     }
 
+    /// The buffer to read into, with as much room as one read is to have.
+    #[inline]
+    pub fn room(&mut self) -> &mut BytesMut {
+        self.space(self.ask)
+    }
+
+    /// Whether it has no memory of its own. Who waits for bytes then, waits before it takes any.
+    #[inline]
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        self.buf.capacity() == 0
+    }
+
     /// Call after new bytes were read: those that belong to a packet being passed on are scanned at once.
     pub fn received(&mut self) {
+        if self.buf.len() == self.buf.capacity() {
+            // More is to come: larger reads, fewer system calls.
+            self.ask = self.ask.saturating_mul(4).min(READ);
+        }
         self.grown |= self.buf.len() > KEPT;
         if self.passing > 0 {
             let new = self.buf.len().saturating_sub(self.scanned).min(self.passing);
@@ -191,7 +230,14 @@ impl Inbox {
         self.buf.split_off(self.scanned.min(self.buf.len()))
     }
 
-    /// Gives the buffer's memory back when nothing is in it and it has grown.
+    /// Gives the buffer's memory back when nothing is in it.
+    pub fn rest(&mut self) {
+        if self.is_empty() {
+            *self = Self { ask: self.ask.min(FEW), ..Self::default() };
+        }
+    }
+
+    /// The same, if the buffer has grown.
     pub fn release(&mut self) {
         if self.grown && self.is_empty() {
             self.buf = BytesMut::new();

@@ -302,10 +302,9 @@ impl ReplyTracker {
         &self.outcome
     }
 
-    /// What the reply said.
-    #[must_use]
-    pub fn into_outcome(self) -> Outcome {
-        self.outcome
+    /// Takes out what the reply said; the tracker is of no more use.
+    pub fn take_outcome(&mut self) -> Outcome {
+        std::mem::take(&mut self.outcome)
     }
 
     /// Scans the packets in `inbox`. OK packets are rewritten in place where the client must see them otherwise.

@@ -1,6 +1,8 @@
 //! Session state changes in OK packets: what the server says that the session now is.
 //! [Page](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_ok_packet.html#sect_protocol_basic_ok_packet_sessinfo).
 
+use std::borrow::Cow;
+
 use bytes::{BufMut as _, BytesMut};
 
 use super::ProtocolError;
@@ -94,12 +96,21 @@ pub struct TrackFilter {
     /// The client's `session_track_state_change`.
     pub state_change: bool,
     /// The client's `session_track_system_variables`, lower case; `*` for all.
-    pub variables: Vec<Box<str>>,
+    pub variables: Cow<'static, [Cow<'static, str>]>,
     /// The client's `session_track_transaction_info` is not OFF.
     pub transaction: bool,
     /// The client's `session_track_gtids` is not OFF.
     pub gtids: bool,
 }
+
+/// The servers' default of `session_track_system_variables`.
+const DEFAULT_VARIABLES: [Cow<'static, str>; 5] = [
+    Cow::Borrowed("autocommit"),
+    Cow::Borrowed("character_set_client"),
+    Cow::Borrowed("character_set_connection"),
+    Cow::Borrowed("character_set_results"),
+    Cow::Borrowed("time_zone"),
+];
 
 impl Default for TrackFilter {
     /// The servers' defaults (MariaDB 10.11 and MySQL 9: the same five variables and the schema).
@@ -107,15 +118,7 @@ impl Default for TrackFilter {
         Self {
             schema: true,
             state_change: false,
-            variables: [
-                "autocommit",
-                "character_set_client",
-                "character_set_connection",
-                "character_set_results",
-                "time_zone",
-            ]
-            .map(Into::into)
-            .to_vec(),
+            variables: Cow::Borrowed(&DEFAULT_VARIABLES),
             transaction: false,
             gtids: false,
         }
@@ -172,7 +175,7 @@ impl TrackFilter {
     }
 
     fn shows(&self, name: &[u8]) -> bool {
-        self.variables.iter().any(|wanted| &**wanted == "*" || wanted.as_bytes().eq_ignore_ascii_case(name))
+        self.variables.iter().any(|wanted| wanted == "*" || wanted.as_bytes().eq_ignore_ascii_case(name))
     }
 }
 

@@ -2,13 +2,11 @@
 //! read can be dropped at any time.
 
 use std::io::{self, BufRead as _, Write as _};
-use std::time::Duration;
 
 use bytes::BytesMut;
 use rustls::{Connection, HandshakeKind, ProtocolVersion};
 
 use super::names::CertificateNames;
-use crate::net::channel::within;
 use crate::net::socket::Socket;
 
 /// Bytes asked for in one read: the longest record with its head.
@@ -94,7 +92,9 @@ impl Session {
             if !session.ciphertext.is_empty() {
                 session.feed(socket, &mut plaintext)?;
             }
-            session.flush(socket, None).await?;
+            while !session.try_flush(socket)? {
+                socket.writable().await?;
+            }
             if !session.connection.is_handshaking() {
                 break;
             }
@@ -137,8 +137,8 @@ impl Session {
         !self.plaintext.is_empty() || self.closed
     }
 
-    /// Appends what is here to `space`, or waits for something; 0: the peer closed it. Cancel safe.
-    pub(in crate::net) async fn read(&mut self, socket: &mut Socket, space: &mut BytesMut) -> io::Result<usize> {
+    /// Appends what is here to `space`; 0: the peer closed it; `WouldBlock`: nothing is here.
+    pub(in crate::net) fn try_read(&mut self, socket: &Socket, space: &mut BytesMut) -> io::Result<usize> {
         if !self.plaintext.is_empty() {
             let first = std::mem::take(&mut self.plaintext);
             space.extend_from_slice(&first);
@@ -147,15 +147,12 @@ impl Session {
         let before = space.len();
         while !self.closed {
             self.ciphertext.reserve(RECORD);
-            let read = match socket.try_read_buf(&mut self.ciphertext) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    // An idle connection holds no memory for what may come.
-                    self.ciphertext = BytesMut::new();
-                    self.receive(socket).await?
-                }
-                other => other?,
-            };
-            if read == 0 {
+            let read = socket.try_read_buf(&mut self.ciphertext);
+            if matches!(&read, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
+                // An idle connection holds no memory for what may come.
+                self.ciphertext = BytesMut::new();
+            }
+            if read? == 0 {
                 break;
             }
             self.feed(socket, space)?;
@@ -239,36 +236,33 @@ impl Session {
         false
     }
 
-    /// Encrypts and writes all of `bytes`, a bounded part at a time.
-    pub(in crate::net) async fn write_all(
-        &mut self,
-        socket: &Socket,
-        bytes: &[u8],
-        patience: Option<Duration>,
-    ) -> io::Result<()> {
-        let mut rest = bytes;
+    /// Encrypts and writes of `bytes` what the socket takes at once; true: all of it. What is not encrypted yet stands in
+    /// `bytes`; what is goes first the next time.
+    pub(in crate::net) fn try_write(&mut self, socket: &Socket, bytes: &mut &[u8]) -> io::Result<bool> {
         loop {
-            let taken = self.connection.writer().write(rest)?;
-            rest = rest.get(taken..).unwrap_or_default();
-            self.flush(socket, patience).await?;
-            if rest.is_empty() {
-                return Ok(());
+            // A bounded part at a time.
+            let taken = self.connection.writer().write(bytes)?;
+            *bytes = bytes.get(taken..).unwrap_or_default();
+            if !self.try_flush(socket)? {
+                return Ok(false);
+            }
+            if bytes.is_empty() {
+                return Ok(true);
             }
         }
     }
 
-    async fn flush(&mut self, socket: &Socket, patience: Option<Duration>) -> io::Result<()> {
+    /// Writes the records that are there, as far as the socket takes them at once; true: all.
+    fn try_flush(&mut self, socket: &Socket) -> io::Result<bool> {
         while self.connection.wants_write() {
             match self.connection.write_tls(&mut Records(socket)) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    within(patience, socket.writable()).await?;
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Tells the peer that nothing more will come, as far as the socket takes it at once.

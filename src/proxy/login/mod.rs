@@ -82,7 +82,7 @@ pub(super) async fn log_in(
     shared: &Arc<Shared>,
     client: &mut Client,
     handle: &ClientHandle,
-) -> Result<LoggedIn, LoginError> {
+) -> Result<Box<LoggedIn>, LoginError> {
     let upstream = shared.greetings.primary();
     let nonce = random_nonce();
     let plugin = greeted_plugin(shared.config.proxy.default_auth, &upstream);
@@ -173,7 +173,7 @@ pub(super) async fn change_user(
     payload: &[u8],
     collation: u16,
     sequence: u8,
-) -> Result<LoggedIn, LoginError> {
+) -> Result<Box<LoggedIn>, LoginError> {
     let max_packet = u32::try_from(client.max_packet).unwrap_or(u32::MAX);
     let capabilities = client.capabilities;
     let mut exchange = Exchange { shared, client, handle, sequence };
@@ -205,7 +205,7 @@ impl Exchange<'_> {
         response: HandshakeResponse,
         plugin: &'static str,
         nonce: [u8; NONCE_LEN],
-    ) -> Result<LoggedIn, LoginError> {
+    ) -> Result<Box<LoggedIn>, LoginError> {
         let name: Arc<str> = String::from_utf8_lossy(&response.user).into();
         let (claim, ruling, used_password, native_nonce) = self.who(&response, plugin, nonce).await?;
         let user = match ruling {
@@ -273,7 +273,7 @@ impl Exchange<'_> {
             session.confine();
         }
         let attributes = response.attributes.into();
-        Ok(LoggedIn { session, user: guard, confined, collation: response.collation, attributes })
+        Ok(Box::new(LoggedIn { session, user: guard, confined, collation: response.collation, attributes }))
     }
 }
 

@@ -32,7 +32,7 @@ fn run(mut tracker: ReplyTracker, bytes: &[u8], step: usize) -> (Result<Progress
             break;
         }
     }
-    (last, tracker.into_outcome(), client)
+    (last, tracker.take_outcome(), client)
 }
 
 const COLUMN: &[u8] = b"\x03def\x00\x00\x00\x011\x00\x0c\x3f\x00\x01\x00\x00\x00\x08\x81\x00\x00\x00\x00";
