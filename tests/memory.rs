@@ -202,6 +202,44 @@ async fn large_compressed_results_take_no_memory() {
     }
 }
 
+const IDLE_CLIENTS: u64 = 1000;
+/// Bytes of memory for each. The tasks are as large in this build as in an optimised one; what is larger is little.
+const MOST_EACH: u64 = 8 << 10;
+
+#[tokio::test]
+async fn an_idle_client_takes_little_memory() {
+    let Some(servers) = support::servers_without_log(0).await else { return };
+    let program = Program::start(&servers, "").await;
+    let ask = async |client: &mut Raw| drop(client.run("SELECT 1").await);
+    // What it has once it has served some.
+    let mut some = Vec::new();
+    for _ in 0..64 {
+        some.push(Raw::login(program.at, &Login::app()).await);
+    }
+    for client in &mut some {
+        ask(client).await;
+    }
+    drop(some);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let before = program.kib("VmRSS");
+    let each = || (program.kib("VmRSS").saturating_sub(before) << 10) / IDLE_CLIENTS;
+
+    let mut idle = Vec::new();
+    for _ in 0..IDLE_CLIENTS {
+        idle.push(Raw::login(program.at, &Login::app()).await);
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let logged_in = each();
+    for client in &mut idle {
+        ask(client).await;
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let asked = each();
+    println!("{IDLE_CLIENTS} idle clients: {logged_in} bytes each after their login, {asked} after a query of each");
+    assert!(logged_in < MOST_EACH && asked < MOST_EACH, "{logged_in} and {asked} bytes each");
+    servers.stop().await;
+}
+
 #[tokio::test]
 async fn a_drain_lets_work_finish() {
     let Some(servers) = support::servers_without_log(0).await else { return };

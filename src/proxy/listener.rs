@@ -226,3 +226,22 @@ pub(crate) async fn janitor(shared: Arc<Shared>, stop: CancellationToken) {
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of what a function of these arguments returns.
+    const fn size<A, B, C, R>(_: &fn(A, B, C) -> R) -> usize {
+        size_of::<R>()
+    }
+
+    #[test]
+    fn a_clients_task_is_small() {
+        // Each client has one all the time. What waits seldom, or is large, is boxed where it is awaited.
+        let task = size(&(attend as fn(_, _, _) -> _));
+        assert!(task <= 4 << 10, "{task} bytes");
+        let rest = size_of::<Client>() + size_of::<ClientHandle>();
+        assert!(rest <= 1 << 10, "{rest} bytes");
+    }
+}

@@ -364,6 +364,28 @@ mod tests {
     }
 
     #[test]
+    fn a_clients_buffer_grows_as_it_must_and_is_given_back() {
+        let mut inbox = Inbox::of_client();
+        assert!(inbox.is_bare());
+        assert_eq!(inbox.room().capacity(), 1 << 10);
+        // It said more than was asked for, twice.
+        for asked in [4 << 10, 16 << 10, 16 << 10] {
+            let space = inbox.room();
+            space.resize(space.capacity(), 0);
+            inbox.received();
+            let had = inbox.len();
+            assert!(inbox.room().capacity() - had >= asked);
+        }
+        // Not while something is here.
+        inbox.rest();
+        assert!(!inbox.is_bare());
+        inbox.skip(inbox.len());
+        inbox.rest();
+        assert!(inbox.is_bare());
+        assert_eq!(inbox.room().capacity(), 1 << 10);
+    }
+
+    #[test]
     fn a_packet_in_the_middle_is_replaced() {
         let mut bytes = BytesMut::new();
         put_packet(&mut bytes, 1, b"abc");
