@@ -16,6 +16,11 @@ on_both!(
     a_reset_connection_is_as_a_fresh_one,
     a_reset_of_the_client_leaves_what_a_server_leaves,
     a_client_is_told_what_it_chose_and_sees_its_choice,
+    what_is_known_is_answered_without_the_connection,
+    functions_of_writes_leave_nothing_to_others,
+    triggers_leave_no_variables_to_others,
+    the_holder_of_a_lock_is_named_as_clients_know_it,
+    what_one_family_has_alone,
 );
 
 /// One connection, so that the next session has that of the last.
@@ -171,4 +176,193 @@ async fn a_client_is_told_what_it_chose_and_sees_its_choice(flavor: Flavor) {
         }
     }
     stage.end().await;
+}
+
+/// What a statement left is asked after another session had the only connection.
+async fn what_is_known_is_answered_without_the_connection(flavor: Flavor) {
+    let Some(stage) = stage_on(flavor, 1, ONE).await else { return };
+    let made = ["", "2"].map(|table| {
+        [
+            format!("CREATE TABLE asked{table} (id INT AUTO_INCREMENT PRIMARY KEY, a INT)"),
+            format!("INSERT INTO asked{table} (a) VALUES (1), (2), (3), (4), (5), (6), (7), (8), (9), (10), (11)"),
+        ]
+    });
+    stage.prepare(&made.iter().flatten().map(String::as_str).collect::<Vec<_>>()).await;
+    let [mut direct, mut through] = both(&stage, &Login::app().with(MODERN)).await;
+    let mut other = Raw::login(stage.listen(), &Login::app().with(MODERN)).await;
+    let all = "SELECT FOUND_ROWS(), ROW_COUNT() AS n, LAST_INSERT_ID(), @@identity, @@last_insert_id `x`";
+    let lists: &[(&[&str], &str)] = &[
+        (&[], all),
+        (&["SELECT id FROM asked LIMIT 2"], all),
+        (&["SELECT id FROM asked LIMIT 0"], all),
+        (&["SELECT x.id FROM asked x JOIN asked y JOIN asked z"], all),
+        (&["SELECT id FROM asked", "DELETE FROM asked WHERE id > 10"], all),
+        (&["SELECT id FROM asked", "INSERT INTO asked (a) VALUES (LAST_INSERT_ID()), (5)"], all),
+        (&["SELECT id FROM asked", "REPLACE INTO asked VALUES (1, ROW_COUNT())"], all),
+        (&["SELECT id FROM asked LIMIT 1", "SELECT nothing FROM asked"], all),
+        (&["SELECT id FROM asked LIMIT 3", "SET @x = 1"], all),
+        (&["UPDATE asked SET a = a + 1 WHERE id < 4"], "SELECT ROW_COUNT(), LAST_INSERT_ID() + 1 more"),
+        (&["INSERT INTO asked (a) VALUES (7)"], "SELECT a, LAST_INSERT_ID() FROM asked WHERE id = LAST_INSERT_ID()"),
+        (
+            &["SELECT id FROM asked LIMIT 3"],
+            "SELECT IFNULL(NULL, FOUND_ROWS()), CONCAT(ROW_COUNT(), '') FROM asked LIMIT 1",
+        ),
+        (&["DELETE FROM asked WHERE id = 5"], "SELECT (SELECT ROW_COUNT()), 1"),
+    ];
+    let own = |sql: &str| sql.replace("asked", "asked2");
+    for (statements, asks) in lists {
+        for prepared in [false, true] {
+            for statement in *statements {
+                direct.query(statement).await;
+                through.query(&own(statement)).await;
+            }
+            let several = asks.contains("(SELECT ROW_COUNT");
+            if !several {
+                other.run("DO (SELECT 1 FROM (SELECT 1) d) /* pointsman: primary */").await;
+                other.run("SELECT id FROM asked2 WHERE id = 1").await;
+            }
+            let mut answers = Vec::new();
+            for (raw, asks) in [(&mut direct, (*asks).to_owned()), (&mut through, own(asks))] {
+                if prepared {
+                    let (mut packets, id) = raw.prepare(&asks).await;
+                    packets.remove(0);
+                    packets.extend(raw.execute(id, 0, &[]).await);
+                    answers.push(packets);
+                } else {
+                    answers.push(raw.query(&asks).await);
+                }
+            }
+            let shown = answers.pop().unwrap().into_iter().map(|packet| {
+                let text = String::from_utf8_lossy(&packet.payload).replace("asked2", "asked");
+                // The length of the table's name.
+                text.replace("\u{6}asked", "\u{5}asked").into_bytes()
+            });
+            let direct =
+                answers[0].iter().map(|packet| String::from_utf8_lossy(&packet.payload).into_owned().into_bytes());
+            assert_eq!(direct.collect::<Vec<_>>(), shown.collect::<Vec<_>>(), "{statements:?} {asks} {prepared}");
+        }
+    }
+}
+
+/// A function that a write calls takes a lock and sets a variable, and no server reports it.
+async fn functions_of_writes_leave_nothing_to_others(flavor: Flavor) {
+    let Some(stage) = stage_on(flavor, 0, ONE).await else { return };
+    stage.servers.primary().run(&["SET GLOBAL log_bin_trust_function_creators = 1"]).await.unwrap();
+    stage
+        .prepare(&[
+            "CREATE TABLE w (id INT AUTO_INCREMENT PRIMARY KEY, a INT)",
+            "CREATE FUNCTION kept(n INT) RETURNS INT DETERMINISTIC RETURN GET_LOCK('of_write', 1) + (@left := n) - 1",
+        ])
+        .await;
+    let login = Login::app().with(MODERN);
+    for (at, write) in [
+        "INSERT INTO w (a) VALUES (kept(5))",
+        "UPDATE w SET a = app.kept(5)",
+        "REPLACE INTO w (a) SELECT kept(5)",
+        "DELETE FROM w WHERE a = kept(5) + 70",
+        "CREATE TABLE filled AS SELECT kept(5) AS a",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut writes = Raw::login(stage.listen(), &login).await;
+        writes.run(write).await;
+        assert_eq!(writes.value("SELECT @left").await, "5", "{write}");
+        assert_eq!(writes.value("SELECT IS_USED_LOCK('of_write') = CONNECTION_ID()").await, "1", "{write}");
+        writes.run("DO 0").await;
+        if at % 2 == 0 {
+            drop(writes);
+        }
+        // It waits for the only connection.
+        let mut other = Raw::login(stage.listen(), &login).await;
+        assert_eq!(other.value("SELECT CONCAT(@left IS NULL, IS_FREE_LOCK('of_write'))").await, "11", "{write}");
+    }
+}
+
+/// What a trigger sets without a report is not found by a session that has not set it.
+async fn triggers_leave_no_variables_to_others(flavor: Flavor) {
+    let Some(stage) = stage_on(flavor, 0, ONE).await else { return };
+    stage.servers.primary().run(&["SET GLOBAL log_bin_trust_function_creators = 1"]).await.unwrap();
+    stage
+        .prepare(&[
+            "CREATE TABLE w (id INT AUTO_INCREMENT PRIMARY KEY, a INT)",
+            "CREATE TABLE v (id INT AUTO_INCREMENT PRIMARY KEY, a INT)",
+            "CREATE TRIGGER left_by_w BEFORE INSERT ON w FOR EACH ROW SET NEW.a = (@left := 7)",
+            "CREATE TRIGGER left_by_v BEFORE INSERT ON v FOR EACH ROW SET @told = 8",
+        ])
+        .await;
+    // What a trigger does is not in the text.
+    stage.proxy.expect_mismatches();
+    let login = Login::app().with(MODERN);
+    let mut writes = Raw::login(stage.listen(), &login).await;
+    writes.run("INSERT INTO w (a) VALUES (1)").await;
+    let mut other = Raw::login(stage.listen(), &login).await;
+    assert_eq!(other.value("SELECT @left IS NULL").await, "1");
+    other.run("SET @mine = 3").await;
+    assert_eq!(other.value("SELECT @mine").await, "3");
+    // What servers report stays with its session.
+    writes.run("INSERT INTO v (a) VALUES (1)").await;
+    assert_eq!(writes.value("SELECT @told").await, "8");
+    drop(writes);
+    assert_eq!(other.value("SELECT @told IS NULL").await, "1");
+}
+
+async fn the_holder_of_a_lock_is_named_as_clients_know_it(flavor: Flavor) {
+    let Some(stage) = stage_on(flavor, 0, "").await else { return };
+    let login = Login::app().with(MODERN);
+    let mut holder = Raw::login(stage.listen(), &login).await;
+    let mut other = Raw::login(stage.listen(), &login).await;
+    let id = holder.greeting.as_ref().unwrap().thread_id.to_string();
+    holder.run("DO GET_LOCK('held', 1)").await;
+    for raw in [&mut holder, &mut other] {
+        assert_eq!(raw.value("SELECT IS_USED_LOCK('held')").await, id);
+        assert_eq!(raw.value("SELECT CONCAT('x', IS_USED_LOCK('held')) FROM (SELECT 1) d").await, format!("x{id}"));
+        let (_, statement) = raw.prepare("SELECT IS_USED_LOCK('held')").await;
+        let packets = raw.execute(statement, 0, &[]).await;
+        let row = &packets[packets.len() - 2].payload;
+        assert_eq!(u32::from_le_bytes(*row[2..].first_chunk().unwrap()).to_string(), id);
+    }
+    assert_eq!(other.value("SELECT IS_USED_LOCK('held') = CONNECTION_ID()").await, "0");
+    assert_eq!(holder.value("SELECT IS_USED_LOCK('held') = CONNECTION_ID()").await, "1");
+    // One that came directly has the server's own id; and the column is what it is there.
+    let mut direct = Raw::login(stage.servers.primary().address(), &login).await;
+    let own = direct.greeting.as_ref().unwrap().thread_id.to_string();
+    direct.run("DO GET_LOCK('directly', 1)").await;
+    assert_eq!(other.value("SELECT IS_USED_LOCK('directly')").await, own);
+    let asks = "SELECT IS_USED_LOCK('directly'), IS_USED_LOCK('free')";
+    assert_eq!(direct.query(asks).await, other.query(asks).await);
+}
+
+async fn what_one_family_has_alone(flavor: Flavor) {
+    let Some(stage) = stage_on(flavor, 1, "").await else { return };
+    stage.prepare(&["CREATE TABLE alone (id INT AUTO_INCREMENT PRIMARY KEY, a INT)"]).await;
+    let login = Login::app().with(MODERN);
+    if flavor == Flavor::MySql {
+        // Sessions that did not ask are told of their GTIDs.
+        stage.servers.primary().run(&["SET GLOBAL session_track_gtids = OWN_GTID"]).await.unwrap();
+        let [mut direct, mut through] = both(&stage, &login).await;
+        for insert in ["INSERT INTO alone (a) VALUES (1)", "INSERT INTO alone (a) VALUES (2)"] {
+            let (told, seen) = (direct.query(insert).await, through.query(insert).await);
+            assert_eq!(told[0].payload.len(), seen[0].payload.len(), "{insert}");
+            assert!(told[0].payload.len() > 40, "no GTID in {told:?}");
+        }
+        return;
+    }
+    let mut raw = Raw::login(stage.listen(), &login).await;
+    raw.run("EXECUTE IMMEDIATE 'INSERT INTO alone (a) VALUES (?)' USING 5").await;
+    assert_eq!(raw.value("EXECUTE IMMEDIATE 'SELECT a FROM alone'").await, "5");
+    let (_, statement) = raw.prepare("SELECT a + ? FROM alone").await;
+    assert!(raw.execute(statement, 0, &[Some(b"1")]).await.len() > 2);
+    assert!(stage.metric("pointsman_route_reasons_total", &["pinned_"]).await < 0.5, "it pins");
+    raw.run("EXECUTE IMMEDIATE 'SET @a = 1, @b = CONNECTION_ID()'").await;
+    assert_eq!(raw.value("SELECT @a").await, "1");
+    assert!(stage.metric("pointsman_route_reasons_total", &["pinned_user_variable"]).await > 0.5, "it does not pin");
+    // All of one account, and nobody else.
+    let mut same = Raw::login(stage.listen(), &login).await;
+    let other = pointsman::sandbox::OTHER;
+    let mut stays = Raw::login(stage.listen(), &Login::new(other.user, other.password).with(MODERN)).await;
+    raw.send(b"\x03KILL USER CURRENT_USER()").await;
+    assert_eq!(raw.read().await.error().code, 1927);
+    assert!(same.is_closed().await);
+    assert_eq!(stays.value("SELECT 1").await, "1");
 }

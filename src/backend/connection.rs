@@ -60,6 +60,8 @@ pub struct Connection {
     pub longest_command: usize,
     /// A session left its LAST_INSERT_ID() here.
     pub has_insert_id: bool,
+    /// The one session that used it since it was last reset; 0: several did. None: none.
+    pub served: Option<u32>,
     /// A command was sent and its reply is not over: nobody else may have the connection.
     pub busy: bool,
     /// The password has expired: the server refuses everything but a new one. Never back to a pool.
@@ -95,6 +97,7 @@ impl Connection {
             patience: Duration::MAX,
             longest_command: usize::MAX,
             has_insert_id: false,
+            served: None,
             busy: false,
             sandboxed: false,
             filter: TrackFilter::default(),
@@ -108,18 +111,19 @@ impl Connection {
     /// When the connection broke, or the server refused.
     pub async fn set_up(&mut self, mariadb: bool) -> Result<Option<String>, BackendError> {
         // For MySQL only: see `Base::names` and `Base::reset`.
-        let (isolation, number) = if mariadb {
-            ("tx_isolation", "0,'','',''")
+        let (isolation, number, gtids) = if mariadb {
+            ("tx_isolation", "0,'','',''", "''")
         } else {
             (
                 "transaction_isolation",
                 "(SELECT ID FROM information_schema.COLLATIONS WHERE COLLATION_NAME=@@collation_connection),\
                  @@global.character_set_client,@@global.character_set_results,@@global.collation_connection",
+                "@@session_track_gtids",
             )
         };
         self.send_query(&format!("SET {}", tracking(mariadb)));
         self.send_query(&format!(
-            "SELECT @@character_set_client,@@character_set_results,@@collation_connection,@@sql_mode,@@autocommit,@@{isolation},{number},CURRENT_USER(),@@global.sql_mode,@@wait_timeout,@@global.wait_timeout,@@max_allowed_packet"
+            "SELECT @@character_set_client,@@character_set_results,@@collation_connection,@@sql_mode,@@autocommit,@@{isolation},{number},CURRENT_USER(),@@global.sql_mode,@@wait_timeout,@@global.wait_timeout,@@max_allowed_packet,{gtids}"
         ));
         self.flush().await?;
         let refused = self.swallow(ReplyKind::Results).await?.error;
@@ -156,6 +160,7 @@ impl Connection {
             mariadb,
             isolation: text(5).into(),
             wait_timeout: text(12).parse().ok(),
+            tells_gtids: !matches!(&*text(15), "" | "OFF"),
             collation: text(6).parse().unwrap_or(0),
             reset: (!mariadb).then(|| [text(7).into(), text(8).into(), text(9).into()]),
         });
@@ -297,6 +302,7 @@ impl Connection {
         if preamble.reset {
             self.statements.clear();
             self.has_insert_id = false;
+            self.served = None;
         }
         let replies = preamble.encode(&mut self.out, self.capabilities);
         self.state.settings = wanted.clone();

@@ -197,6 +197,7 @@ impl Explainer {
             mariadb: true,
             isolation: "REPEATABLE-READ".into(),
             wait_timeout: None,
+            tells_gtids: false,
         });
         let schema = assumed.schema.as_ref().map(String::as_bytes);
         let mut session = Session::new(1, user, Capabilities::UNSEEN, schema, Some(base));
@@ -261,6 +262,7 @@ impl Walk<'_> {
             last_global_write: self.last_write,
             keys: [1, 2],
             memory: None,
+            owners: &Vec::new,
         };
         self.session.plan(&RawCommand::new(Bytes::from(payload)), &environment)
     }

@@ -66,6 +66,8 @@ impl Run<'_> {
         match result {
             Ok(outcome) => {
                 lease.busy = false;
+                let id = self.session.id();
+                lease.served = Some(if lease.served.is_none_or(|served| served == id) { id } else { 0 });
                 *self.leases.slot(slot) = Some(lease);
                 Ok(Attempt { server, outcome })
             }
@@ -176,7 +178,12 @@ impl Run<'_> {
             }
         };
         self.shared.metrics.pool_waited(server.id(), waited);
-        Ok(lease?)
+        let mut lease = lease?;
+        if lease.served.is_some_and(|served| served != self.session.id()) && self.session.reads_unset(job) {
+            // Triggers and routines may have left what no server reports.
+            lease.state.known = false;
+        }
+        Ok(lease)
     }
 }
 

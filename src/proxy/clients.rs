@@ -63,6 +63,8 @@ pub struct ClientHandle {
     waiting: AtomicU32,
     /// `1 + server` to which its session is bound while it is silent; 0: to none.
     bound: AtomicU32,
+    /// The server's id of the connection that it is bound to.
+    bound_thread: AtomicU32,
     /// Why, as a position among all causes.
     pin: AtomicU8,
     /// KILLs of what it runs that are under way.
@@ -146,13 +148,14 @@ impl ClientHandle {
         activity.since = now;
     }
 
-    /// It is silent since then. `bound`: the server to which its session is bound, and why.
-    pub fn rest(&self, since: u64, bound: Option<(ServerId, PinCause)>) {
+    /// It is silent since then. `bound`: the server to which its session is bound, by which connection, and why.
+    pub fn rest(&self, since: u64, bound: Option<(ServerId, u32, PinCause)>) {
         self.idle_since.store(since.max(1), Relaxed);
-        if let Some((_, cause)) = bound {
+        if let Some((_, thread, cause)) = bound {
             self.pin.store(cause as u8, Relaxed);
+            self.bound_thread.store(thread, Relaxed);
         }
-        self.bound.store(bound.map_or(0, |(server, _)| u32::from(server.0).saturating_add(1)), Relaxed);
+        self.bound.store(bound.map_or(0, |(server, ..)| u32::from(server.0).saturating_add(1)), Relaxed);
         let mut activity = self.activity.lock().unwrap_or_else(PoisonError::into_inner);
         activity.command = None;
         activity.statement = Bytes::new();
@@ -170,6 +173,14 @@ impl ClientHandle {
         let server = server(self.bound.load(Relaxed))?;
         let cause = PinCause::ALL.get(usize::from(self.pin.load(Relaxed)))?;
         Some((server, *cause))
+    }
+
+    /// The server's id of the connection to this server that it is bound to, or runs a statement on.
+    #[must_use]
+    pub fn thread(&self, on: ServerId) -> Option<u32> {
+        let runs = self.running().filter(|(server, _)| *server == on).map(|(_, thread)| thread);
+        let bound = || self.bound().filter(|(server, _)| *server == on).map(|_| self.bound_thread.load(Relaxed));
+        runs.or_else(bound)
     }
 
     /// What it holds a connection to this server for, and since when, in milliseconds after the start of the process.
@@ -351,6 +362,7 @@ impl Clients {
             running: AtomicU64::new(0),
             waiting: AtomicU32::new(0),
             bound: AtomicU32::new(0),
+            bound_thread: AtomicU32::new(0),
             pin: AtomicU8::new(0),
             kills: AtomicU32::new(0),
             kills_over: Notify::new(),

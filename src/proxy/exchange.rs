@@ -13,7 +13,7 @@ use super::relay::{RelayError, Taken, relay};
 use super::status::own_status;
 use crate::backend::{BackendError, Lease};
 use crate::session::{Job, Preamble, Request, Session, Settings};
-use crate::sql::{PrimaryCause, StatementKind};
+use crate::sql::{Effects, PrimaryCause, StatementKind};
 use crate::wire::command::code;
 use crate::wire::inbox::RawCommand;
 use crate::wire::rows::Rows;
@@ -78,7 +78,7 @@ impl Run<'_> {
         }
         let carries_state = !preamble.is_empty();
         if !lease.sandboxed {
-            let own = self.session.own_insert_id(job).filter(|_| lease.has_insert_id);
+            let own = self.session.own_insert_id(job).filter(|id| lease.has_insert_id || *id != 0);
             if let Some(id) = job.last_insert_id.or(own) {
                 preamble.assign("last_insert_id", &id.to_string());
             }
@@ -95,14 +95,14 @@ impl Run<'_> {
             }
         }
         if let Placed::Ahead(id, ..) = placed {
-            self.put_ahead(id, lease)?;
+            self.put_ahead(job, id, lease)?;
         }
         self.send(job, lease, command, placed.id()).await?;
         if !pending.is_empty() {
             lease.swallow_preamble(&pending).await?;
         }
         if let Placed::Ahead(id, key, guess) = placed
-            && let Some(id) = Box::pin(self.swallow_ahead(id, lease, key, guess)).await?
+            && let Some(id) = Box::pin(self.swallow_ahead(job, id, lease, key, guess)).await?
         {
             self.send(job, lease, command, Some(id)).await?;
         }
@@ -224,6 +224,7 @@ fn between(lease: &Lease, wanted: &Arc<Settings>) -> Preamble {
 fn prepares_by_text(job: &Job) -> bool {
     let Some(classified) = &job.classified else { return false };
     classified.shape.cause == Some(PrimaryCause::ExecutableComment)
+        || classified.shape.effects.contains(Effects::PREPARES_UNNAMED)
         || matches!(
             classified.shape.kind,
             StatementKind::Prepare | StatementKind::Call | StatementKind::Opaque | StatementKind::Multi

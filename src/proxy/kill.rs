@@ -43,6 +43,11 @@ pub(super) async fn kill(
             };
             shared.clients.all().into_iter().filter(named).collect()
         }
+        KillWhom::CurrentUser => {
+            let account = own.account().map(|account| account.id);
+            let same = |handle: &Arc<ClientHandle>| handle.account().map(|account| account.id) == account;
+            shared.clients.all().into_iter().filter(same).collect()
+        }
         KillWhom::Expression(_) | KillWhom::ServerQuery => Vec::new(),
     };
     let user = own.user();

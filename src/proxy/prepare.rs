@@ -55,8 +55,14 @@ impl Run<'_> {
         };
         let statement = self.client_statement(id)?;
         let mut key = statement.key;
+        let text = text_of(job, statement);
+        let mut prepared_as = statement.prepared_as;
+        if job.text.is_some() {
+            key = StatementKey::new(self.shared.keys(), text, &statement.settings);
+            prepared_as = key;
+        }
         if !preamble.reset
-            && let Some(server) = lease.statements.find(key, statement.prepared_as)
+            && let Some(server) = lease.statements.find(key, prepared_as)
         {
             return Ok(Placed::Held(server));
         }
@@ -80,30 +86,29 @@ impl Run<'_> {
         {
             return Ok(Placed::Ahead(id, key, guess));
         }
-        Box::pin(self.prepare_first(id, lease, key, wanted)).await.map(Placed::Prepared)
+        Box::pin(self.prepare_first(text, lease, key, wanted)).await.map(Placed::Prepared)
     }
 
     /// Prepares a statement under the settings `wanted`.
     async fn prepare_first(
         &self,
-        id: ClientStatementId,
+        text: &[u8],
         lease: &mut Lease,
         key: StatementKey,
         wanted: Arc<Settings>,
     ) -> Result<ServerStatementId, Failure> {
-        let statement = self.client_statement(id)?;
         let preamble = Preamble::between(&lease.state, &wanted);
         let pending = if preamble.is_empty() { Vec::new() } else { lease.prepare_state(&preamble, &wanted) };
-        put_prepare(lease, statement);
+        put_prepare(lease, text);
         lease.flush().await?;
         lease.swallow_preamble(&pending).await?;
         let outcome = lease.swallow(ReplyKind::Prepare).await?;
-        self.prepared(lease, statement, key, outcome).await
+        self.prepared(lease, text, key, outcome).await
     }
 
     /// Puts the PREPARE in front of an EXECUTE.
-    pub(super) fn put_ahead(&self, id: ClientStatementId, lease: &mut Lease) -> Result<(), Failure> {
-        put_prepare(lease, self.client_statement(id)?);
+    pub(super) fn put_ahead(&self, job: &Job, id: ClientStatementId, lease: &mut Lease) -> Result<(), Failure> {
+        put_prepare(lease, text_of(job, self.client_statement(id)?));
         Ok(())
     }
 
@@ -114,15 +119,16 @@ impl Run<'_> {
     /// When the server did not take the PREPARE: the EXECUTE then did nothing.
     pub(super) async fn swallow_ahead(
         &self,
+        job: &Job,
         id: ClientStatementId,
         lease: &mut Lease,
         key: StatementKey,
         guess: ServerStatementId,
     ) -> Result<Option<ServerStatementId>, Failure> {
-        let statement = self.client_statement(id)?;
+        let text = text_of(job, self.client_statement(id)?);
         let outcome = lease.swallow(ReplyKind::Prepare).await?;
         if outcome.prepared.is_some_and(|prepared| prepared.statement == guess) {
-            return self.prepared(lease, statement, key, outcome).await.map(|_| None);
+            return self.prepared(lease, text, key, outcome).await.map(|_| None);
         }
         let executed = lease.swallow(ReplyKind::Results).await?;
         // Longer than the server takes: it says so, and closes the connection.
@@ -134,7 +140,7 @@ impl Run<'_> {
             let what = "another statement id than the next";
             return Err(lease.broken(ProtocolError::Malformed { packet: "PREPARE_OK", what }).into());
         }
-        self.prepared(lease, statement, key, outcome).await.map(Some)
+        self.prepared(lease, text, key, outcome).await.map(Some)
     }
 
     fn client_statement(&self, id: ClientStatementId) -> Result<&ClientStatement, Failure> {
@@ -145,12 +151,12 @@ impl Run<'_> {
     async fn prepared(
         &self,
         lease: &mut Lease,
-        statement: &ClientStatement,
+        text: &[u8],
         key: StatementKey,
         mut outcome: Outcome,
     ) -> Result<ServerStatementId, Failure> {
         if self.makes_room(lease, &outcome) {
-            put_prepare(lease, statement);
+            put_prepare(lease, text);
             lease.flush().await?;
             outcome = lease.swallow(ReplyKind::Prepare).await?;
         }
@@ -189,10 +195,15 @@ impl Run<'_> {
     }
 }
 
-fn put_prepare(lease: &mut Lease, statement: &ClientStatement) {
-    let mut payload = Vec::with_capacity(statement.text.len().saturating_add(1));
+/// What is prepared for an EXECUTE: the statement's text, or that with what is known of what it asks.
+fn text_of<'a>(job: &'a Job, statement: &'a ClientStatement) -> &'a [u8] {
+    job.text.as_ref().unwrap_or(&statement.text)
+}
+
+fn put_prepare(lease: &mut Lease, text: &[u8]) {
+    let mut payload = Vec::with_capacity(text.len().saturating_add(1));
     payload.push(code::STMT_PREPARE);
-    payload.extend_from_slice(&statement.text);
+    payload.extend_from_slice(text);
     let connection = &mut **lease;
     connection.statements.close_into(&mut connection.out);
     put_packet(&mut connection.out, 0, &payload);

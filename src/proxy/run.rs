@@ -232,7 +232,7 @@ impl Served<'_> {
     /// The client is silent: others may see what it is left with.
     fn rest(&mut self) {
         let lease = self.session.pinned().and_then(|slot| self.leases.slot(slot).as_ref());
-        let bound = lease.and_then(|lease| Some((lease.server, self.session.pins().first()?)));
+        let bound = lease.and_then(|lease| Some((lease.server, lease.thread_id, self.session.pins().first()?)));
         self.handle.rest(self.millis(self.ended), bound);
         let (settings, informed) = (self.session.settings(), self.session.is_informed());
         if !self.shown.as_ref().is_some_and(|(shown, knew)| Arc::ptr_eq(shown, settings) && *knew == informed) {
@@ -336,7 +336,20 @@ impl Served<'_> {
             collation: self.collation,
             generation,
         });
+        let held = self.leases.slot(Slot::Primary).as_ref().map(|lease| (lease.server, lease.thread_id));
+        let (clients, id) = (&self.shared.clients, self.handle.id);
+        let owners = || {
+            let Some(primary) = cluster.primary().map(|primary| primary.id) else { return Vec::new() };
+            let others = clients.all().into_iter().filter(|client| client.id != id);
+            let others = others.filter_map(|client| Some((client.thread(primary)?, client.id)));
+            held.filter(|(server, _)| *server == primary)
+                .map(|(_, thread)| (thread, id))
+                .into_iter()
+                .chain(others)
+                .collect()
+        };
         let environment = Environment {
+            owners: &owners,
             classifier: &self.shared.classifier,
             around: Surroundings {
                 cluster: &cluster,
@@ -466,7 +479,8 @@ impl Served<'_> {
         let (goes_on, packet) = match Box::pin(kill(self.shared, self.handle, target, mariadb)).await {
             Ok(Killed::Others(killed)) => {
                 // MariaDB counts those that KILL USER ended.
-                let counted = if matches!(target.whom, KillWhom::User(..)) { killed } else { 0 };
+                let counted =
+                    if matches!(target.whom, KillWhom::User(..) | KillWhom::CurrentUser) { killed } else { 0 };
                 self.client.ok_with(counted, self.session.status(), sequence).await?;
                 return Ok((true, None));
             }

@@ -5,16 +5,17 @@ use super::plan::{Job, Slot};
 use crate::sql::{Assignment, Detail, Effects, StatementKind, Value};
 use crate::wire::Outcome;
 
-/// A result of so many rows at most is not worth keeping a connection for: FOUND_ROWS() is made again elsewhere.
-const REPLAYED_ROWS: u64 = 1000;
+/// A result of so many rows at most is not worth keeping a connection for: FOUND_ROWS() is made again elsewhere, where it cannot
+/// be put into the text.
+pub(super) const REPLAYED_ROWS: u64 = 1000;
 
 /// What FOUND_ROWS() must answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     /// This.
     Rows(u64),
-    /// What the connection in this slot answers.
-    On(Slot),
+    /// What the connection in this slot answers; the number, if it is known.
+    On(Slot, Option<u64>),
     /// The connection that knew was given back, or nobody can tell.
     Lost,
 }
@@ -42,24 +43,38 @@ enum Touch {
 impl Found {
     /// After `job` ran in `slot`. `limited`: `sql_select_limit` is set.
     pub(super) fn after(self, job: &Job, slot: Slot, outcome: &Outcome, limited: bool, mariadb: bool) -> Self {
+        let counts = if mariadb { Effects::COUNTS_FOUND } else { Effects::COUNTS_FOUND_ON_MYSQL };
         match touch(job, outcome, limited) {
-            // MySQL (9.7) counts the rows that an UPDATE found.
-            Touch::No if !mariadb && job.kind() == Some(StatementKind::Write) && outcome.error.is_none() => {
-                Self::On(slot)
-            }
+            Touch::No if outcome.error.is_none() && job.effects().intersects(counts) => Self::On(slot, None),
             Touch::No => self,
             Touch::Rows if outcome.rows <= REPLAYED_ROWS => Self::Rows(outcome.rows),
-            Touch::Rows | Touch::Yes => Self::On(slot),
+            Touch::Rows => Self::On(slot, Some(outcome.rows)),
+            Touch::Yes => Self::On(slot, None),
             // Whatever it did, it did there.
-            Touch::Perhaps if self == Self::On(slot) => self,
+            Touch::Perhaps if self.is_on(slot) => Self::On(slot, None),
             Touch::Perhaps => Self::Lost,
         }
     }
 
     /// The connection in this slot was given back, or lost.
     pub(super) fn let_go(&mut self, slot: Slot) {
-        if *self == Self::On(slot) {
-            *self = Self::Lost;
+        match *self {
+            Self::On(on, Some(rows)) if on == slot => *self = Self::Rows(rows),
+            Self::On(on, None) if on == slot => *self = Self::Lost,
+            Self::On(..) | Self::Rows(_) | Self::Lost => {}
+        }
+    }
+
+    /// Whether the connection in this slot knows it.
+    pub(super) fn is_on(self, slot: Slot) -> bool {
+        matches!(self, Self::On(on, _) if on == slot)
+    }
+
+    /// The number, if it is known.
+    pub(super) fn known(self) -> Option<u64> {
+        match self {
+            Self::Rows(rows) | Self::On(_, Some(rows)) => Some(rows),
+            Self::On(_, None) | Self::Lost => None,
         }
     }
 }
@@ -73,7 +88,6 @@ fn touch(job: &Job, outcome: &Outcome, limited: bool) -> Touch {
         let before = matches!(error.code, 1044 | 1046 | 1049 | 1052 | 1054 | 1064 | 1142 | 1146 | 1193 | 1231 | 1305);
         return if before && shape.kind != StatementKind::Multi { Touch::No } else { Touch::Perhaps };
     }
-    let queries = || shape.normalised.to_ascii_lowercase().contains("select");
     match shape.kind {
         StatementKind::Select if effects.intersects(Effects::CALC_FOUND_ROWS | Effects::HAS_LIMIT) || limited => {
             Touch::Yes
@@ -101,7 +115,8 @@ fn touch(job: &Job, outcome: &Outcome, limited: bool) -> Touch {
         | StatementKind::LockTables
         | StatementKind::Empty => Touch::No,
         StatementKind::Write | StatementKind::Ddl | StatementKind::Do
-            if outcome.result_sets == 0 && !queries() && !effects.contains(Effects::OPAQUE) =>
+            if outcome.result_sets == 0
+                && !effects.intersects(Effects::RUNS_QUERY | Effects::OPAQUE | Effects::CALLS_UNKNOWN) =>
         {
             Touch::No
         }

@@ -1,9 +1,9 @@
 //! Commands that are cut off or that nobody serves: the words of the family of servers that the client takes the proxy for.
 
-use super::{Answer, IdleEnd, Plan, Session};
+use super::{Answer, Found, IdleEnd, Plan, Session};
 use crate::wire::command::code;
 use crate::wire::statement::ClientStatementId;
-use crate::wire::{Command, ErrPacket};
+use crate::wire::{Capabilities, Command, ErrPacket};
 
 /// What is told by the version of the primary's greeting, which is known before any connection is the session's.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +27,11 @@ impl Session {
         let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
         let old = !mariadb && major.is_some_and(|major| major < 9);
         self.server = ServerVersion { mariadb, old, idle_end: IdleEnd::of(version) };
+        // MariaDB (10.11) counts what a login with a schema reports.
+        let reports = self.capabilities.contains(Capabilities::SESSION_TRACK);
+        if mariadb && reports && self.settings.schema.as_ref().is_some_and(|schema| !schema.is_empty()) {
+            self.found = Found::Rows(1);
+        }
     }
 
     pub(super) fn is_mariadb(&self) -> bool {

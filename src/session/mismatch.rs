@@ -51,7 +51,7 @@ pub(super) fn mismatch(job: &Job, before: Status, outcome: &Outcome, explained: 
     let classified = job.classified.as_ref()?;
     let shape = &*classified.shape;
     let telling = outcome.error.is_none()
-        && !shape.effects.contains(Effects::OPAQUE)
+        && !shape.effects.intersects(Effects::OPAQUE | Effects::CALLS_UNKNOWN)
         && !matches!(
             shape.cause,
             Some(PrimaryCause::UnknownFunction | PrimaryCause::ExecutableComment | PrimaryCause::Unparsed)

@@ -56,6 +56,9 @@ pub struct Environment<'a> {
     pub last_global_write: Option<Instant>,
     /// The secret of statement keys.
     pub keys: [u64; 2],
+    /// Whose the primary's connections are that clients hold: the server's ids of them, and the clients'. Asked where
+    /// IS_USED_LOCK() is.
+    pub owners: &'a dyn Fn() -> Vec<(u32, u32)>,
     /// What remembered replies depend on besides the session; None: no reply is to be remembered, or given again.
     pub memory: Option<MemoryScope>,
 }
@@ -180,7 +183,7 @@ impl Session {
             statements: Statements::default(),
             filter: TrackFilter::default(),
             chosen: Chosen::default(),
-            last: Last::default(),
+            last: Last { count: Some(0), ..Last::default() },
             found: Found::default(),
             last_write: None,
             wrote_in_transaction: false,
@@ -276,6 +279,7 @@ impl Session {
             if !base.autocommit {
                 self.status = self.status.without(Status::AUTOCOMMIT);
             }
+            self.filter.gtids |= base.tells_gtids;
             self.base = Some(base.clone());
             self.reread();
         }
@@ -327,6 +331,7 @@ impl Session {
         fresh.last_write = self.last_write;
         fresh.server = self.server;
         fresh.wait_timeout = self.wait_timeout;
+        fresh.found = self.found.known().map_or(Found::Lost, Found::Rows);
         if let Some(base) = &fresh.base {
             Arc::make_mut(&mut fresh.settings).after_reset(base);
             fresh.reread();

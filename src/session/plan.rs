@@ -103,7 +103,7 @@ pub struct Job {
     /// It runs on a connection of the session's own that carries the client's connection attributes.
     pub own_attributes: bool,
     /// The text that is sent in the place of the client's, with its command's byte: CONNECTION_ID() is the id that the
-    /// client knows.
+    /// client knows. Of an EXECUTE: the text to prepare in the place of its statement's.
     pub text: Option<Bytes>,
     /// It lists the processes: the server gives the columns, the proxy the rows. Some(true): with whole statements.
     pub processes: Option<bool>,

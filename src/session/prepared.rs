@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::queries::without;
 use super::{Answer, Environment, Job, MAX_STATEMENTS, PinCause, Plan, Request, Session};
 use crate::routing::{Route, RouteReason, Target};
 use crate::sql::{Detail, Effects, KillWhom, StatementKind};
@@ -127,10 +128,18 @@ impl Session {
         if classified.shape.has_detail() {
             classified.detail = self.classify(&text, environment).detail;
         }
+        let mut own = None;
+        if let Some(statement) = self.statements.get(id).filter(|one| !one.alone && one.parameters == 0)
+            && let Some((text, answered)) = self.answers_prepared(&text, &classified, &statement.settings, environment)
+        {
+            own = Some(text);
+            classified = without(classified, answered);
+        }
         let status = self.asks_status(&text, &classified);
         let plan = self.plan_statement(classified, Request::Execute(id), ReplyKind::Results, environment);
         match plan {
             Plan::Run(mut job) => {
+                job.text = own;
                 job.status = status;
                 if cursor {
                     to_primary(&mut job.route, RouteReason::PinnedCursor);

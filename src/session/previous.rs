@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use super::found::Found;
+use super::found::{Found, REPLAYED_ROWS};
 use super::plan::{Job, Replay, Request, Slot};
 use super::texts::TextStatements;
 use super::{HOLD, LONG_HOLD, Pins, Session};
 use crate::routing::Target;
-use crate::sql::{Classified, Detail, Effects, StatementKind};
+use crate::sql::{Assignment, Classified, Detail, Effects, Known, LONGEST_NORMALISED, StatementKind, user_variables};
 use crate::wire::{Outcome, Status};
 
 /// What the last statement left to be asked about: its warnings, its count of rows.
@@ -22,6 +22,8 @@ pub(super) struct Last {
     pub(super) counted: bool,
     /// It failed: ROW_COUNT() is -1, whatever the proxy asked its connection since.
     pub(super) failed: bool,
+    /// ROW_COUNT(), if it is known.
+    pub(super) count: Option<i64>,
     /// There was more to ask about, but the connection had to be given back.
     pub(super) lost: bool,
 }
@@ -59,7 +61,7 @@ impl Session {
         }
         let home = match (self.pinned, self.found) {
             (Some(slot), _) => Some(slot),
-            (None, Found::On(slot)) if !rest => Some(slot),
+            (None, Found::On(slot, _)) if !rest => Some(slot),
             (None, _) if rest => self.last.slot,
             (None, _) => None,
         };
@@ -74,15 +76,23 @@ impl Session {
             about.replay = Some(Replay { found: None, result: self.last.result || self.last.failed });
             return Some(about);
         }
+        // Nothing that leaves no trace leaves a count of changed rows.
+        let counted =
+            home.is_none() && effects.contains(Effects::ASKS_ROW_COUNT) && self.last.count.is_some_and(|rows| rows > 0);
+        if counted && !several {
+            return None;
+        }
         match (home, self.found) {
             (Some(_), _) if !found => {
                 if self.last.failed && !effects.contains(Effects::ASKS_DIAGNOSTICS) {
                     about.replay = Some(Replay { found: None, result: true });
                 }
             }
-            (Some(slot), Found::On(on)) if slot == on => {}
-            (Some(_), Found::Rows(rows)) if !rest => about.replay = Some(Replay { found: Some(rows), result: true }),
-            (None, Found::Rows(rows)) => {
+            (Some(slot), Found::On(on, _)) if slot == on => {}
+            (Some(_), Found::Rows(rows)) if !rest && rows <= REPLAYED_ROWS => {
+                about.replay = Some(Replay { found: Some(rows), result: true })
+            }
+            (None, Found::Rows(rows)) if rows <= REPLAYED_ROWS || !found => {
                 let result = !rest || self.last.result;
                 about.replay = Some(Replay { found: found.then_some(rows), result });
             }
@@ -108,7 +118,7 @@ impl Session {
             self.holds_insert_id = true;
         }
         match job.replay {
-            Some(replay) if replay.found.is_some() => self.found = Found::On(slot),
+            Some(replay) if replay.found.is_some() => self.found = Found::On(slot, None),
             Some(_) => self.found.let_go(slot),
             None => {}
         }
@@ -117,15 +127,40 @@ impl Session {
         let result = outcome.result_sets > 0;
         // A statement that asks leaves what it asked about as it was.
         if effects.contains(Effects::ASKS_DIAGNOSTICS) && outcome.error.is_none() {
-            self.last = Last { slot: self.last.slot.or(Some(slot)), result, ..Last::default() };
+            let count = if result { Some(-1) } else { i64::try_from(outcome.affected_rows).ok() };
+            self.last = Last { slot: self.last.slot.or(Some(slot)), result, count, ..Last::default() };
             return;
         }
         let diagnostics = outcome.warnings > 0 || outcome.error.is_some();
         // Of several results only the connection knows what the last one was.
         let several = effects.contains(Effects::OPAQUE) || job.kind() == Some(StatementKind::Multi);
         let (counted, failed) = (outcome.affected_rows > 0 || several, outcome.error.is_some());
-        let asked = diagnostics || counted || self.found == Found::On(slot);
-        self.last = Last { slot: asked.then_some(slot), result, counted, failed, lost: false };
+        let asked = diagnostics || counted || self.found.is_on(slot);
+        let count = match () {
+            () if several || job.classified.is_none() || job.cursor => None,
+            () if failed => Some(-1),
+            // What RETURNING says at its end is not known.
+            () if result => (job.kind() != Some(StatementKind::Write)).then_some(-1),
+            () => i64::try_from(outcome.affected_rows).ok(),
+        };
+        self.last = Last { slot: asked.then_some(slot), result, counted, failed, count, lost: false };
+    }
+
+    /// What of this session is known without asking a server, as far as `classified` may ask for it in a text that is sent anew.
+    pub(super) fn known(&self, classified: &Classified) -> Known {
+        let effects = classified.shape.effects;
+        let mut known = Known { mariadb: self.is_mariadb(), ..Known::default() };
+        // A procedure may ask about what came just before it; a list of expressions after what the ones before it did.
+        if effects.intersects(Effects::OPAQUE | Effects::SETS_LAST_INSERT_ID) {
+            return known;
+        }
+        known.found = self.found.known();
+        known.count = self.last.count;
+        let sets = matches!(&classified.detail, Detail::Set(all) if all.as_ref().is_none_or(|all| all.iter().any(is_insert_id)));
+        if !self.holds_insert_id && !self.lost_insert_id && !sets {
+            known.insert_id = Some(self.last_insert_id.unwrap_or_default());
+        }
+        known
     }
 
     /// Whether the connection in this slot must be kept for this session until its next command, or longer.
@@ -142,8 +177,13 @@ impl Session {
     pub fn hold(&self) -> Duration {
         let warned = self.last.slot.is_some() && (self.conditions > 0 || self.last.failed);
         // Hardly anybody asks for FOUND_ROWS() after a write, which MySQL answers.
-        let found = self.last.result && matches!(self.found, Found::On(_));
-        if warned || found { LONG_HOLD } else { HOLD }
+        let found = self.last.result && matches!(self.found, Found::On(_, None));
+        match () {
+            () if warned || found => LONG_HOLD,
+            // All that can be asked is remembered.
+            () if self.last.count.is_some() && self.found.known().is_some() && !self.holds_insert_id => Duration::ZERO,
+            () => HOLD,
+        }
     }
 
     /// Whether a connection is kept only for what may be asked about it, which ends after [`Self::hold`].
@@ -180,7 +220,7 @@ impl Session {
     pub fn let_go(&mut self, slot: Slot) {
         self.takes_back = self.takes_back.filter(|on| *on != slot);
         if self.last.slot == Some(slot) {
-            self.last = Last { lost: true, ..Last::default() };
+            self.last = Last { lost: true, count: self.last.count, ..Last::default() };
         }
         self.found.let_go(slot);
     }
@@ -213,6 +253,19 @@ impl Session {
         self.let_go(slot);
     }
 
+    /// Whether a statement reads a user variable that the session has not set: it must not find another session's, set by a
+    /// trigger or a routine without a report.
+    #[must_use]
+    pub fn reads_unset(&self, job: &Job) -> bool {
+        if !job.effects().contains(Effects::READS_USER_VARIABLE) {
+            return false;
+        }
+        let Some(classified) = &job.classified else { return false };
+        let text = &classified.shape.normalised;
+        let named = user_variables(text.as_bytes(), self.context);
+        text.len() >= LONGEST_NORMALISED || named.iter().any(|name| !self.settings.user_variables.contains_key(name))
+    }
+
     /// What LAST_INSERT_ID() is to be on a connection to the primary that may hold another session's, before `job`,
     /// which may leave it as it is.
     #[must_use]
@@ -227,5 +280,9 @@ fn sets_insert_id(job: &Job) -> bool {
     let Some(Detail::Set(Some(assignments))) = job.classified.as_ref().map(|classified| &classified.detail) else {
         return false;
     };
-    assignments.iter().any(|one| matches!(&*one.name, "last_insert_id" | "identity"))
+    assignments.iter().any(is_insert_id)
+}
+
+fn is_insert_id(assignment: &Assignment) -> bool {
+    matches!(&*assignment.name, "last_insert_id" | "identity")
 }

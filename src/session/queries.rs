@@ -1,14 +1,16 @@
 //! What is to be done for a statement's text: how it is classified, where it goes, and what is sent in its place.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::on_replica::OnReplica;
 use super::previous::{About, Last};
-use super::{Environment, Found, Job, PinCause, Plan, Request, Session, Slot, settings};
+use super::{Environment, Found, Job, PinCause, Plan, Request, Session, Settings, Slot, settings};
 use crate::routing::{Route, RouteReason, Target, decide};
 use crate::sql::{
-    Classified, Detail, Effects, KillWhom, StatementKind, StatusQuestion, is_server_schema, status_question,
-    user_variables, with_connection_id,
+    Classified, Detail, Effects, KillWhom, Known, Shape, StatementKind, StatusQuestion, is_server_schema,
+    status_question, user_variables, with_known,
 };
 use crate::wire::command::query_head;
 use crate::wire::inbox::{KEPT, RawCommand};
@@ -37,10 +39,14 @@ impl Session {
             self.diagnosed.extend(user_variables(text, self.context));
         }
         let head = raw.payload.get(..raw.payload.len().saturating_sub(text.len())).unwrap_or_default();
-        let own = self.with_own_id(head, text, &classified);
+        let known = self.answers(head, text, &classified, environment);
         let memory = self.memory_key(&classified, Request::Forward, &raw.payload, environment);
         let prepares = self.prepares(text, &classified, environment);
-        let classified = self.executes(text, &classified).unwrap_or(classified);
+        let (own, classified) = match known {
+            Some((own, answered)) => (Some(own), without(classified, answered)),
+            None => (None, classified),
+        };
+        let classified = self.executes(text, &classified, environment).unwrap_or(classified);
         let status = self.asks_status(text, &classified);
         let mut plan = self.plan_statement(classified, Request::Forward, ReplyKind::Results, environment);
         if let Plan::Run(job) = &mut plan {
@@ -67,6 +73,54 @@ impl Session {
     /// The command to send for a statement that asks for the connection's id: with the one that the client knows. `head`:
     /// what stands before the text. None: as it came.
     pub(super) fn with_own_id(&self, head: &[u8], text: &[u8], classified: &Classified) -> Option<Bytes> {
+        let known = Known { connection: Some(self.own_id(classified)?), ..Known::default() };
+        self.with_known(head, text, classified, known).map(|(own, _)| own)
+    }
+
+    /// The same with all that is known of what the statement asks, and what it does not ask for any more then.
+    fn answers(
+        &self,
+        head: &[u8],
+        text: &[u8],
+        classified: &Classified,
+        environment: &Environment<'_>,
+    ) -> Option<(Bytes, Effects)> {
+        if !classified.shape.effects.intersects(Known::ASKED | Effects::ASKS_LOCK_OWNER) {
+            return None;
+        }
+        let owners = Self::owners(classified, environment);
+        let known = Known { connection: self.own_id(classified), owners, ..self.known(classified) };
+        self.with_known(head, text, classified, known)
+    }
+
+    /// The text of a prepared statement with what is known of what it asks, as a command of its own to prepare. None: as it is.
+    pub(super) fn answers_prepared(
+        &self,
+        text: &[u8],
+        classified: &Classified,
+        settings: &Settings,
+        environment: &Environment<'_>,
+    ) -> Option<(Bytes, Effects)> {
+        let asked = Known::ASKED.without(Effects::ASKS_CONNECTION_ID) | Effects::ASKS_LOCK_OWNER;
+        if !classified.shape.effects.intersects(asked) {
+            return None;
+        }
+        // It is read as it was when it was prepared.
+        if self.base.as_ref()?.context(settings) != self.context {
+            return None;
+        }
+        let owners = Self::owners(classified, environment);
+        self.with_known(&[], text, classified, Known { owners, ..self.known(classified) })
+    }
+
+    /// Whose the primary's connections are, where a statement asks for it.
+    fn owners(classified: &Classified, environment: &Environment<'_>) -> Vec<(u32, u32)> {
+        let asks = classified.shape.effects.contains(Effects::ASKS_LOCK_OWNER);
+        if asks { (environment.owners)() } else { Vec::new() }
+    }
+
+    /// The id that the client knows, where a statement asks for it. None: it does not, or is not to have it.
+    fn own_id(&self, classified: &Classified) -> Option<u32> {
         if !classified.shape.effects.contains(Effects::ASKS_CONNECTION_ID) {
             return None;
         }
@@ -81,9 +135,13 @@ impl Session {
         {
             return None;
         }
-        let mariadb = self.base.as_ref()?.mariadb;
-        let text = with_connection_id(text, self.context, &classified.shape, self.id, mariadb)?;
-        Some([head, &*text].concat().into())
+        Some(self.id)
+    }
+
+    fn with_known(&self, head: &[u8], text: &[u8], classified: &Classified, known: Known) -> Option<(Bytes, Effects)> {
+        let known = Known { mariadb: self.base.as_ref()?.mariadb, ..known };
+        let answered = with_known(text, self.context, &classified.shape, known)?;
+        Some(([head, &*answered.text].concat().into(), answered.asked))
     }
 
     /// KILL: of what the proxy gave out, the proxy's; a query id is the server's.
@@ -97,9 +155,9 @@ impl Session {
         }
         match &target.whom {
             KillWhom::Id(_) => Plan::Kill(target.clone()),
-            KillWhom::User(..) if self.is_mariadb() => Plan::Kill(target.clone()),
+            KillWhom::User(..) | KillWhom::CurrentUser if self.is_mariadb() => Plan::Kill(target.clone()),
             // MySQL does not know KILL USER, and says so.
-            KillWhom::User(..) | KillWhom::ServerQuery => {
+            KillWhom::User(..) | KillWhom::CurrentUser | KillWhom::ServerQuery => {
                 self.plan_statement(classified, Request::Forward, ReplyKind::Results, environment)
             }
             KillWhom::Expression(text) => {
@@ -154,7 +212,7 @@ impl Session {
                 Some(about) => about,
                 None => {
                     // As if it had been answered: the next question is about this one.
-                    self.last = Last { result: true, ..Last::default() };
+                    self.last = Last { result: true, count: Some(-1), ..Last::default() };
                     self.found = Found::Rows(1);
                     return Plan::Refuse(ErrPacket::new(
                         1105,
@@ -229,4 +287,11 @@ impl Session {
             && self.pins.is_empty()
             && !self.holds_sequence
     }
+}
+
+/// A statement without what is answered in its text.
+pub(super) fn without(mut classified: Classified, answered: Effects) -> Classified {
+    let effects = classified.shape.effects.without(answered);
+    classified.shape = Arc::new(Shape { effects, ..Shape::clone(&classified.shape) });
+    classified
 }

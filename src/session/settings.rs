@@ -147,6 +147,8 @@ pub struct Base {
     pub isolation: Box<str>,
     /// `@@wait_timeout`, in seconds; None: not known.
     pub wait_timeout: Option<u64>,
+    /// MySQL: sessions are told of their GTIDs unasked, by the server's `session_track_gtids`.
+    pub tells_gtids: bool,
 }
 
 /// The variables that have these names on one family of servers or the other.
@@ -542,6 +544,7 @@ mod tests {
             mariadb: true,
             isolation: "REPEATABLE-READ".into(),
             wait_timeout: Some(28_800),
+            tells_gtids: false,
         })
     }
 

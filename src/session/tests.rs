@@ -71,6 +71,7 @@ impl World {
                 now: self.now,
             },
             last_global_write: None,
+            owners: &Vec::new,
             keys: [1, 2],
             memory: None,
         };
@@ -97,6 +98,7 @@ fn base() -> Arc<Base> {
         mariadb: true,
         isolation: "REPEATABLE-READ".into(),
         wait_timeout: None,
+        tells_gtids: false,
     })
 }
 
@@ -290,20 +292,27 @@ fn found_rows_outlives_statements_without_a_result() {
         }
     };
     let asked = |talk: &mut Talk| match talk.plan("SELECT FOUND_ROWS()") {
-        Plan::Run(job) => Ok((job.replay.and_then(|replay| replay.found), job.held)),
+        Plan::Run(job) => {
+            assert_eq!(job.replay, None);
+            Ok((job.text.map(|text| String::from_utf8_lossy(&text).into_owned()), job.held))
+        }
         Plan::Refuse(error) => Err(error.code),
         other => panic!("{other:?}"),
     };
+    let seven = Ok((Some("\x03SELECT IF(0,FOUND_ROWS(),7) AS `FOUND_ROWS()`".to_owned()), None));
     let mut talk = Talk::new();
     talk.run("SELECT v FROM t", rows(7));
-    assert_eq!(asked(&mut talk), Ok((Some(7), None)));
+    assert_eq!(asked(&mut talk), seven);
     talk.run("SET time_zone = '+01:00'", reports("time_zone", "+01:00"));
     talk.run("INSERT INTO t VALUES (1)", |outcome| outcome.affected_rows = 1);
     talk.fails("SELECT nothing", 1054);
-    assert_eq!(asked(&mut talk), Ok((Some(7), None)));
-    // With LIMIT only the connection knows; it is kept for one more statement.
+    assert_eq!(asked(&mut talk), seven);
+    talk.run("SELECT v FROM t LIMIT 10", rows(7));
+    assert_eq!(asked(&mut talk), seven);
+    assert!(!talk.session.keeps(Slot::Primary) && !talk.session.keeps(Slot::Replica));
+    // With an offset only the connection knows; it is kept for one more statement.
     talk.world.now += Duration::from_secs(10);
-    let (_, slot) = talk.run("SELECT v FROM t LIMIT 5", rows(5));
+    let (_, slot) = talk.run("SELECT v FROM t LIMIT 2, 5", rows(5));
     assert_eq!(slot, Slot::Replica);
     assert_eq!(asked(&mut talk), Ok((None, Some(Slot::Replica))));
     talk.ok("DO 1");
@@ -314,7 +323,12 @@ fn found_rows_outlives_statements_without_a_result() {
 #[test]
 fn last_insert_id_is_the_sessions_own() {
     let set = |talk: &mut Talk, sql: &str| match talk.plan(sql) {
-        Plan::Run(job) => job.last_insert_id,
+        Plan::Run(job) => {
+            assert_eq!(job.last_insert_id, None);
+            let text = String::from_utf8_lossy(job.text.as_deref().unwrap_or_default()).into_owned();
+            let (head, _) = text.split_once("|0)")?;
+            head.rsplit('(').next()?.parse::<u64>().ok()
+        }
         other => panic!("{other:?}"),
     };
     let mut talk = Talk::new();

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use super::plan::{Job, Request};
 use super::{Environment, Session};
-use crate::sql::{Classified, Effects, PrimaryCause, Shape, StatementKind, executed_name, prepared_text};
+use crate::sql::{
+    Classified, Effects, PrimaryCause, Shape, StatementKind, executed_name, immediate_text, prepared_text,
+};
 
 /// At most so many are known; more may do anything.
 const MAX_TEXTS: usize = 256;
@@ -34,12 +36,23 @@ impl Session {
     }
 
     /// An EXECUTE of a text that is known, as that text.
-    pub(super) fn executes(&self, text: &[u8], outer: &Classified) -> Option<Classified> {
-        if outer.shape.kind != StatementKind::Prepare || self.texts.by_name.is_empty() {
+    pub(super) fn executes(
+        &mut self,
+        text: &[u8],
+        outer: &Classified,
+        environment: &Environment<'_>,
+    ) -> Option<Classified> {
+        if outer.shape.kind != StatementKind::Prepare {
             return None;
         }
-        let name = executed_name(text, self.context)?;
-        let inner = self.texts.by_name.get(&*name)?;
+        let inner = if outer.shape.effects.contains(Effects::PREPARES_UNNAMED) {
+            let inner = immediate_text(text, self.context)?;
+            &self.classify(&inner, environment)
+        } else if self.texts.by_name.is_empty() {
+            return None;
+        } else {
+            self.texts.by_name.get(&*executed_name(text, self.context)?)?
+        };
         let shape = &*inner.shape;
         // Its text names a connection as the server knows it.
         if shape.kind == StatementKind::Kill {

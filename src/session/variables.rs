@@ -75,6 +75,14 @@ impl Session {
             if classified.shape.effects.contains(Effects::OPAQUE) {
                 explained = false;
             }
+            // What its triggers and functions set besides is not known.
+            let plain = matches!(
+                classified.shape.kind,
+                StatementKind::Write | StatementKind::Select | StatementKind::Do | StatementKind::Show
+            );
+            if plain && !passing && !outcome.track.variables.is_empty() {
+                explained = false;
+            }
             // Their state is known by name.
             let known =
                 Effects::CREATES_TEMPORARY | Effects::DROPS_TEMPORARY | Effects::PREPARES | Effects::DEALLOCATES;
@@ -102,6 +110,9 @@ impl Session {
         for Assignment { scope, name, value } in assignments {
             if *scope == Scope::Session {
                 choose(&mut self.filter, name, value);
+                if &**name == "session_track_gtids" && matches!(value, Value::Default) {
+                    self.filter.gtids = self.base.as_ref().is_some_and(|base| base.tells_gtids);
+                }
             }
             match (scope, value) {
                 (Scope::Global, _) => {}

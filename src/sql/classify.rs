@@ -18,7 +18,7 @@ use super::shapes::Shapes;
 use super::tree;
 
 /// Longest normalised text kept in a [`Shape`], bytes.
-const LONGEST_NORMALISED: usize = 2048;
+pub(crate) const LONGEST_NORMALISED: usize = 2048;
 
 /// How the session's text is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -231,10 +231,24 @@ impl Classifier {
         verdict: &mut Verdict,
     ) {
         let scan = Scan::new(&self.declared);
-        let findings = if verdict.kind == StatementKind::Set { scan.in_set() } else { scan }.run(part.clone());
+        let scan = match verdict.kind {
+            StatementKind::Set => scan.in_set(),
+            StatementKind::Write | StatementKind::Ddl => scan.in_write(),
+            _ => scan,
+        };
+        let findings = scan.run(part.clone());
         verdict.effects |= findings.effects;
-        // Elsewhere a name before a parenthesis may be a table with its columns.
-        if !matches!(verdict.kind, StatementKind::Do | StatementKind::Set | StatementKind::Call) {
+        // Definitions name much before parentheses, and run nothing but the query of CREATE TABLE ... SELECT.
+        let fills = || {
+            head.first().is_some_and(|first| first.is("CREATE"))
+                && head.iter().any(|token| token.is("TABLE"))
+                && part.clone().any(|token| token.is_any(&["SELECT", "WITH", "VALUES"]))
+        };
+        if !matches!(
+            verdict.kind,
+            StatementKind::Do | StatementKind::Set | StatementKind::Call | StatementKind::Write | StatementKind::Show
+        ) && !(verdict.kind == StatementKind::Ddl && fills())
+        {
             verdict.effects = verdict.effects.without(Effects::CALLS_UNKNOWN);
         }
         let reads_variable = findings.effects.contains(Effects::READS_USER_VARIABLE);
@@ -288,17 +302,59 @@ fn writes<'a>(tokens: impl Iterator<Item = Token<'a>>) -> bool {
     false
 }
 
+/// Whether the one query of this text ends with a LIMIT of one number: FOUND_ROWS() is then the number of its rows, unless it
+/// says SQL_CALC_FOUND_ROWS (MariaDB 10.11, MySQL 9.7).
+fn is_plainly_limited(normalised: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(normalised).to_ascii_lowercase();
+    let once =
+        |word: &str| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|one| *one == word).count();
+    text.ends_with(" limit ?") && once("limit") == 1 && once("select") == 1 && once("fetch") == 0
+}
+
+/// What something that is no query may do to FOUND_ROWS() (MariaDB 10.11, MySQL 9.7).
+fn finds(kind: StatementKind, normalised: &[u8]) -> Effects {
+    let text = String::from_utf8_lossy(normalised).to_ascii_lowercase();
+    let query = if text.contains("select") { Effects::RUNS_QUERY } else { Effects::NONE };
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let first = words.next();
+    let mut several = || {
+        let target = text.split(" where ").next().and_then(|head| head.split(" set ").next()).unwrap_or_default();
+        target.contains(',') || words.any(|word| matches!(word, "join" | "using"))
+    };
+    let (on_mysql, on_both) = match (kind, first) {
+        (StatementKind::Do, _) => (true, false),
+        (StatementKind::Write, Some("insert" | "replace")) => (false, false),
+        (StatementKind::Write, Some("update")) => (true, several()),
+        (StatementKind::Write, Some("delete")) => {
+            let several = several();
+            (several, several)
+        }
+        // LOAD and the like.
+        (StatementKind::Write, _) => (true, true),
+        _ => (false, false),
+    };
+    let when = |counts, effect| if counts { effect } else { Effects::NONE };
+    query | when(on_mysql, Effects::COUNTS_FOUND_ON_MYSQL) | when(on_both, Effects::COUNTS_FOUND)
+}
+
 fn shape(verdict: Verdict, normalised: &[u8]) -> Shape {
     let (cause, culprit) = match verdict.cause {
         Some((cause, culprit)) => (Some(cause), culprit),
         None => (None, "".into()),
     };
     let kept = normalised.get(..LONGEST_NORMALISED).unwrap_or(normalised);
+    let mut effects = verdict.effects;
+    if effects.contains(Effects::HAS_LIMIT) && verdict.kind == StatementKind::Select && is_plainly_limited(normalised) {
+        effects = effects.without(Effects::HAS_LIMIT);
+    }
+    if matches!(verdict.kind, StatementKind::Write | StatementKind::Ddl | StatementKind::Do) {
+        effects |= finds(verdict.kind, normalised);
+    }
     Shape {
         kind: verdict.kind,
         cause,
         culprit,
-        effects: verdict.effects,
+        effects,
         tables: verdict.tables,
         fingerprint: fingerprint::fingerprint(normalised),
         normalised: String::from_utf8_lossy(kept).into(),

@@ -53,6 +53,12 @@ fn kill(tokens: &[Token<'_>]) -> KillTarget {
     let name = |token: &Token<'_>| String::from_utf8_lossy(&unquote(token.text)).into();
     let whom = match rest {
         [first, ..] if query && first.is("ID") => KillWhom::ServerQuery,
+        [first, user] if first.is("USER") && user.is("CURRENT_USER") => KillWhom::CurrentUser,
+        [first, user, open, close]
+            if first.is("USER") && user.is("CURRENT_USER") && open.is_operator(b"(") && close.is_operator(b")") =>
+        {
+            KillWhom::CurrentUser
+        }
         [first, user] if first.is("USER") => KillWhom::User(name(user), None),
         [first, user, host] if first.is("USER") && host.kind == Kind::UserVariable => {
             let host = host.text.get(1..).unwrap_or_default();

@@ -149,12 +149,19 @@ fn literal(out: &mut Vec<u8>) {
             out.truncate(length);
         }
     }
-    if out.ends_with(b"?,") {
+    // An offset is no list: FOUND_ROWS() counts otherwise.
+    if out.ends_with(b"?,") && !ends_with_limit(out) {
         out.pop();
         return;
     }
     space(out);
     out.push(b'?');
+}
+
+/// Whether `LIMIT ?,` stands at the end.
+fn ends_with_limit(out: &[u8]) -> bool {
+    const LIMIT: &[u8] = b"LIMIT ?,";
+    out.last_chunk::<8>().is_some_and(|end| end.eq_ignore_ascii_case(LIMIT))
 }
 
 /// At the end of a list's element: one that is NULL, TRUE, FALSE or DEFAULT is a literal as well.

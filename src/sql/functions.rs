@@ -41,11 +41,11 @@ pub(super) fn lookup(name: &[u8]) -> Option<Function> {
         "release_all_locks" => Effects::RELEASES_ALL_LOCKS,
         "found_rows" => Effects::ASKS_FOUND_ROWS,
         "row_count" => Effects::ASKS_ROW_COUNT,
+        "is_used_lock" => Effects::SERVER_BOUND | Effects::ASKS_LOCK_OWNER,
         "connection_id" | "ps_current_thread_id" | "ps_thread_id" => Effects::ASKS_CONNECTION_ID,
         "binlog_gtid_pos"
         | "icu_version"
         | "is_free_lock"
-        | "is_used_lock"
         | "load_file"
         | "master_gtid_wait"
         | "master_pos_wait"

@@ -1,7 +1,8 @@
-//! The client's own connection id in the text that a server gets: the server has another id for the connection that it
-//! runs on.
+//! What a session knows of itself, in the text that a server gets: its client's own connection id, where the server has another
+//! for the connection that it runs on; and what FOUND_ROWS(), ROW_COUNT() and LAST_INSERT_ID() are, which may be known to other
+//! connections than that.
 //!
-//! What stands for CONNECTION_ID() and `@@pseudo_thread_id` is an expression of the same type, length and flags, so that
+//! What stands for them is an expression of the same type, length and flags (MariaDB 10.11 and 11.8, MySQL 9.7), so that
 //! no column's definition changes; where a column would be named after it, the name stays by an alias. Texts in which
 //! that cannot be told for certain are left as they are.
 
@@ -54,28 +55,112 @@ const OPERATORS: &[&str] = &[
     "WHEN", "CASE", "BINARY",
 ];
 
-/// The text with `id` in the place of the server's own; None: it asks for none, or is left as it is.
-pub(crate) fn with_connection_id(
-    sql: &[u8],
-    context: SqlContext,
-    shape: &Shape,
-    id: u32,
-    mariadb: bool,
-) -> Option<Vec<u8>> {
+/// What is known of a session without asking a server. None: the server is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Known {
+    /// CONNECTION_ID() and `@@pseudo_thread_id`.
+    pub(crate) connection: Option<u32>,
+    /// FOUND_ROWS().
+    pub(crate) found: Option<u64>,
+    /// ROW_COUNT().
+    pub(crate) count: Option<i64>,
+    /// LAST_INSERT_ID(), `@@last_insert_id` and `@@identity`.
+    pub(crate) insert_id: Option<u64>,
+    /// Whose the primary's connections are: the server's ids, and the clients'. For IS_USED_LOCK().
+    pub(crate) owners: Vec<(u32, u32)>,
+    /// The server is MariaDB.
+    pub(crate) mariadb: bool,
+}
+
+impl Known {
+    /// What a statement may ask for that can be known.
+    pub(crate) const ASKED: Effects = Effects::ASKS_CONNECTION_ID
+        .union(Effects::ASKS_FOUND_ROWS)
+        .union(Effects::ASKS_ROW_COUNT)
+        .union(Effects::ASKS_LAST_INSERT_ID);
+
+    /// What takes the place of a call of this name.
+    fn call(&self, name: &Token<'_>) -> Option<Vec<u8>> {
+        let of = |text: String| text.into_bytes();
+        if name.is("CONNECTION_ID") {
+            return self.connection.map(|id| self.connection_id(id));
+        }
+        // The branch that is not taken gives the type.
+        if name.is("FOUND_ROWS") {
+            return self.found.map(|rows| of(format!("IF(0,FOUND_ROWS(),{rows})")));
+        }
+        if name.is("ROW_COUNT") {
+            return self.count.map(|rows| of(format!("IF(0,ROW_COUNT(),{rows})")));
+        }
+        if name.is("LAST_INSERT_ID") {
+            return self.insert_id.map(|id| of(format!("({id}|0)")));
+        }
+        None
+    }
+
+    /// What takes the place of an IS_USED_LOCK() of this argument.
+    fn owner(&self, argument: &Token<'_>) -> Option<Vec<u8>> {
+        if self.owners.is_empty() || !matches!(argument.kind, Kind::Text | Kind::UserVariable) {
+            return None;
+        }
+        let call = [b"IS_USED_LOCK(", argument.text, b")"].concat();
+        let mut value = [b"CASE ", &*call].concat();
+        for (server, client) in &self.owners {
+            value.extend_from_slice(format!(" WHEN {server} THEN {client}").as_bytes());
+        }
+        value.extend_from_slice(&[b" ELSE ", &*call, b" END"].concat());
+        // INT on MariaDB 10.11, as its own; BIGINT UNSIGNED on MySQL 9.7.
+        Some(if self.mariadb { [b"(", &*value, b")"].concat() } else { [b"CAST(", &*value, b" AS UNSIGNED)"].concat() })
+    }
+
+    /// What takes the place of this system variable.
+    fn variable(&self, name: &[u8]) -> Option<Vec<u8>> {
+        let is = |names: &[&str]| names.iter().any(|one| is_variable(name, one));
+        let id = match () {
+            () if is(&["pseudo_thread_id"]) => self.connection?,
+            // Larger ones have no expression of this type.
+            () if is(&["last_insert_id", "identity"]) => u32::try_from(self.insert_id?).ok()?,
+            () => return None,
+        };
+        // BIGINT UNSIGNED that may be NULL, as all three are on either.
+        let [a, b, c, d] = id.to_be_bytes();
+        Some(format!("INET_ATON('{a}.{b}.{c}.{d}')").into_bytes())
+    }
+
+    /// What has CONNECTION_ID()'s type: INT UNSIGNED of ten digits on MariaDB 10.11, BIGINT UNSIGNED on MySQL 9.7.
+    fn connection_id(&self, id: u32) -> Vec<u8> {
+        if self.mariadb {
+            format!("CRC32(X'{:08X}')", crc32_preimage(id)).into_bytes()
+        } else {
+            format!("CAST({id} AS UNSIGNED)").into_bytes()
+        }
+    }
+}
+
+/// A text in which what is known stands, and what it does not ask for any more.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Answered {
+    pub(crate) text: Vec<u8>,
+    pub(crate) asked: Effects,
+}
+
+/// The text with what is known of it; None: it asks for nothing that is known, or is left as it is.
+pub(crate) fn with_known(sql: &[u8], context: SqlContext, shape: &Shape, mut known: Known) -> Option<Answered> {
     // Definitions are for others too; of several statements one may be a definition.
     let fits = matches!(
         shape.kind,
         StatementKind::Select | StatementKind::Write | StatementKind::Do | StatementKind::Set | StatementKind::Call
     );
     // There it is compared with the server's own.
-    let compared = shape.effects.contains(Effects::NAMES_SERVER_IDS);
-    if !fits || compared || !shape.effects.contains(Effects::ASKS_CONNECTION_ID) {
+    if shape.effects.contains(Effects::NAMES_SERVER_IDS) {
+        known.connection = None;
+    }
+    if !fits || !shape.effects.intersects(Known::ASKED | Effects::ASKS_LOCK_OWNER) {
         return None;
     }
     let mut pass = Pass {
         sql,
-        id,
-        mariadb,
+        known,
         set: shape.kind == StatementKind::Set,
         owners: compared_with_owners(sql, context),
         ..Pass::default()
@@ -89,7 +174,7 @@ pub(crate) fn with_connection_id(
 }
 
 /// Where CONNECTION_ID() is compared with IS_USED_LOCK(), which is the server's own id of whoever holds the lock: there it must
-/// be the server's too, and only the comparison's outcome is seen. Starts of the names, in bytes.
+/// be the server's too, and only the comparison's outcome is seen. Starts of both names, in bytes.
 fn compared_with_owners(sql: &[u8], context: SqlContext) -> Vec<usize> {
     let mut lexer = Lexer::new(sql, context.mode);
     let mut tokens: Vec<Placed<'_>> = Vec::new();
@@ -130,10 +215,11 @@ fn compared_with_owners(sql: &[u8], context: SqlContext) -> Vec<usize> {
             continue;
         }
         let before = at.checked_sub(2).filter(|close| compares(close.saturating_add(1)) && closes(*close));
-        let owner_before = before.and_then(called).is_some_and(|name| names(name, "IS_USED_LOCK"));
-        let owner_behind = compares(at.saturating_add(3)) && names(at.saturating_add(4), "IS_USED_LOCK");
-        if owner_before || owner_behind {
-            found.push(placed.start());
+        let before = before.and_then(called).filter(|name| names(*name, "IS_USED_LOCK"));
+        let behind =
+            Some(at.saturating_add(4)).filter(|name| compares(at.saturating_add(3)) && names(*name, "IS_USED_LOCK"));
+        if let Some(owner) = before.or(behind).and_then(|name| tokens.get(name)) {
+            found.extend([placed.start(), owner.start()]);
         }
     }
     found
@@ -178,11 +264,16 @@ struct Frame<'a> {
 #[derive(Default)]
 struct Pass<'a> {
     sql: &'a [u8],
-    id: u32,
-    mariadb: bool,
+    known: Known,
     set: bool,
-    /// The last two tokens, the newest first.
-    last: [Option<Placed<'a>>; 2],
+    /// The last four tokens, the newest first.
+    last: [Option<Placed<'a>>; 4],
+    /// Queries in the text.
+    queries: usize,
+    /// What was asked for and is not known, or stands where nothing can be put.
+    unanswered: Effects,
+    /// What was asked for and is put in.
+    shown: Effects,
     outer: Vec<Frame<'a>>,
     frame: Frame<'a>,
     first: bool,
@@ -196,6 +287,7 @@ impl<'a> Pass<'a> {
     /// None: the text is left as it is.
     fn push(&mut self, token: Token<'a>, end: usize) -> Option<()> {
         let placed = Placed { token, end };
+        self.queries = self.queries.saturating_add(usize::from(token.is("SELECT")));
         match token.kind {
             Kind::Comment | Kind::OptimizerHint => {
                 for frame in self.outer.iter_mut().chain([&mut self.frame]) {
@@ -222,12 +314,27 @@ impl<'a> Pass<'a> {
         } else if token.is_operator(b")") {
             self.end_column()?;
             self.frame = self.outer.pop()?;
-            if let [Some(open), Some(name)] = self.last
+            let qualified = |before: Option<Placed<'_>>| before.is_some_and(|before| before.token.is_operator(b"."));
+            if let [Some(argument), Some(open), Some(name), before] = self.last
+                && !qualified(before)
                 && open.token.is_operator(b"(")
-                && name.token.is("CONNECTION_ID")
+                && name.token.is("IS_USED_LOCK")
                 && !self.owners.contains(&name.start())
+                && let Some(value) = self.known.owner(&argument.token)
             {
-                self.replace(name.start(), end, self.function());
+                self.replace(name.start(), end, value);
+            }
+            if let [Some(open), Some(name), before, _] = self.last
+                && open.token.is_operator(b"(")
+                && !qualified(before)
+            {
+                match self.known.call(&name.token).filter(|_| !self.owners.contains(&name.start())) {
+                    Some(value) => {
+                        self.shown |= asked_by(&name.token);
+                        self.replace(name.start(), end, value);
+                    }
+                    None => self.unanswered |= asked_by(&name.token),
+                }
             }
             self.column(&placed);
         } else if token.is("SELECT") || (token.is("RETURNING") && self.outer.is_empty()) {
@@ -239,14 +346,19 @@ impl<'a> Pass<'a> {
             self.end_column()?;
             self.frame.column = Some(Column::default());
         } else {
-            if token.kind == Kind::SystemVariable && is_thread_id(token.text) && !self.is_assigned() {
+            let variable = token.kind == Kind::SystemVariable && !self.is_assigned();
+            if variable {
                 self.column(&placed);
-                self.replace(placed.start(), end, self.variable());
+                match self.known.variable(token.text) {
+                    Some(value) => self.replace(placed.start(), end, value),
+                    None => self.unanswered |= Effects::ASKS_LAST_INSERT_ID,
+                }
             } else if !(self.frame.modifiers && token.is_any(MODIFIERS)) {
                 self.column(&placed);
             }
         }
-        self.last = [Some(placed), self.last[0]];
+        let [a, b, c, _] = self.last;
+        self.last = [Some(placed), a, b, c];
         Some(())
     }
 
@@ -304,12 +416,14 @@ impl<'a> Pass<'a> {
         Some(())
     }
 
-    fn finish(mut self) -> Option<Vec<u8>> {
+    fn finish(mut self) -> Option<Answered> {
         if !self.outer.is_empty() {
             return None;
         }
         self.end_column()?;
-        if self.edits.is_empty() {
+        // Of several queries each may count.
+        let counts = self.queries > 1 && self.shown.intersects(Effects::ASKS_FOUND_ROWS | Effects::ASKS_ROW_COUNT);
+        if self.edits.is_empty() || counts {
             return None;
         }
         let mut out = Vec::with_capacity(self.sql.len().saturating_add(64));
@@ -320,22 +434,17 @@ impl<'a> Pass<'a> {
             at = *to;
         }
         out.extend_from_slice(self.sql.get(at..)?);
-        Some(out)
+        Some(Answered { text: out, asked: Known::ASKED.without(self.unanswered) })
     }
+}
 
-    /// What has CONNECTION_ID()'s type: INT UNSIGNED of ten digits on MariaDB 10.11, BIGINT UNSIGNED on MySQL 9.7.
-    fn function(&self) -> Vec<u8> {
-        if self.mariadb {
-            format!("CRC32(X'{:08X}')", crc32_preimage(self.id)).into_bytes()
-        } else {
-            format!("CAST({} AS UNSIGNED)", self.id).into_bytes()
-        }
-    }
-
-    /// What has `@@pseudo_thread_id`'s type on either: BIGINT UNSIGNED that may be NULL.
-    fn variable(&self) -> Vec<u8> {
-        let [a, b, c, d] = self.id.to_be_bytes();
-        format!("INET_ATON('{a}.{b}.{c}.{d}')").into_bytes()
+/// What a call of this name asks for.
+fn asked_by(name: &Token<'_>) -> Effects {
+    match () {
+        () if name.is("FOUND_ROWS") => Effects::ASKS_FOUND_ROWS,
+        () if name.is("ROW_COUNT") => Effects::ASKS_ROW_COUNT,
+        () if name.is("LAST_INSERT_ID") => Effects::ASKS_LAST_INSERT_ID,
+        () => Effects::NONE,
     }
 }
 
@@ -366,10 +475,13 @@ fn has_alias(column: &Column<'_>, last: &Token<'_>, before: Option<Token<'_>>) -
     }
 }
 
-fn is_thread_id(variable: &[u8]) -> bool {
-    ["@@pseudo_thread_id", "@@session.pseudo_thread_id", "@@local.pseudo_thread_id"]
-        .iter()
-        .any(|name| variable.eq_ignore_ascii_case(name.as_bytes()))
+/// Whether this is the session's variable of this name.
+fn is_variable(variable: &[u8], name: &str) -> bool {
+    ["@@", "@@session.", "@@local."].iter().any(|scope| {
+        variable.split_at_checked(scope.len()).is_some_and(|(head, tail)| {
+            head.eq_ignore_ascii_case(scope.as_bytes()) && tail.eq_ignore_ascii_case(name.as_bytes())
+        })
+    })
 }
 
 /// The four bytes whose CRC-32 (IEEE 802.3) is `crc`: over four bytes it can be run backwards.
@@ -408,8 +520,9 @@ mod tests {
 
     fn with(sql: &str) -> Option<String> {
         let shape = classifier().classify(sql.as_bytes(), SqlContext::default(), &mut Vec::new()).shape;
-        with_connection_id(sql.as_bytes(), SqlContext::default(), &shape, 7, false)
-            .map(|text| String::from_utf8(text).unwrap())
+        let known = Known { connection: Some(7), ..Known::default() };
+        with_known(sql.as_bytes(), SqlContext::default(), &shape, known)
+            .map(|answered| String::from_utf8(answered.text).unwrap())
     }
 
     #[test]
@@ -469,6 +582,64 @@ mod tests {
                 ),
                 "{sql}"
             );
+        }
+    }
+
+    fn known(sql: &str, known: Known) -> Option<(String, Effects)> {
+        let shape = classifier().classify(sql.as_bytes(), SqlContext::default(), &mut Vec::new()).shape;
+        with_known(sql.as_bytes(), SqlContext::default(), &shape, known)
+            .map(|answered| (String::from_utf8(answered.text).unwrap(), answered.asked))
+    }
+
+    #[test]
+    fn counts_that_are_known_are_put_in() {
+        let all = Known { found: Some(5), count: Some(-1), insert_id: Some(9), ..Known::default() };
+        for (sql, wanted) in [
+            (
+                "SELECT FOUND_ROWS(), ROW_COUNT() AS n",
+                "SELECT IF(0,FOUND_ROWS(),5) AS `FOUND_ROWS()`, IF(0,ROW_COUNT(),-1) AS n",
+            ),
+            ("INSERT INTO t VALUES (LAST_INSERT_ID(), 1)", "INSERT INTO t VALUES ((9|0), 1)"),
+            (
+                "SELECT @@identity x, @@session.last_insert_id y",
+                "SELECT INET_ATON('0.0.0.9') x, INET_ATON('0.0.0.9') y",
+            ),
+        ] {
+            let (text, asked) = known(sql, all.clone()).unwrap();
+            assert_eq!((&*text, asked), (wanted, Known::ASKED), "{sql}");
+        }
+        // What is not known is still asked for.
+        let (text, asked) =
+            known("SELECT FOUND_ROWS() f, ROW_COUNT() r", Known { found: None, ..all.clone() }).unwrap();
+        assert_eq!(text, "SELECT FOUND_ROWS() f, IF(0,ROW_COUNT(),-1) r");
+        assert_eq!(asked, Known::ASKED.without(Effects::ASKS_FOUND_ROWS));
+        for sql in [
+            "SELECT a.row_count()",
+            "SELECT LAST_INSERT_ID(5)",
+            "SET @@last_insert_id = 5",
+            "SHOW TABLES",
+            "SELECT @@identity",
+        ] {
+            let large = Known { insert_id: Some(1 << 40), ..all.clone() };
+            assert_eq!(known(sql, large), None, "{sql}");
+        }
+    }
+
+    #[test]
+    fn the_owner_of_a_lock_is_named_as_clients_know_it() {
+        let owners = vec![(31, 7), (32, 9)];
+        let maria = Known { owners: owners.clone(), mariadb: true, ..Known::default() };
+        let (text, _) = known("SELECT IS_USED_LOCK('a'), 1", maria.clone()).unwrap();
+        let value = "CASE IS_USED_LOCK('a') WHEN 31 THEN 7 WHEN 32 THEN 9 ELSE IS_USED_LOCK('a') END";
+        assert_eq!(text, format!("SELECT ({value}) AS `IS_USED_LOCK('a')`, 1"));
+        let (text, _) = known("SELECT IS_USED_LOCK('a') x", Known { mariadb: false, ..maria.clone() }).unwrap();
+        assert_eq!(text, format!("SELECT CAST({value} AS UNSIGNED) x"));
+        for sql in [
+            "SELECT IS_USED_LOCK(CONCAT('a', 'b'))",
+            "SELECT IS_USED_LOCK('a') = CONNECTION_ID()",
+            "SELECT IS_USED_LOCK(?)",
+        ] {
+            assert_eq!(known(sql, maria.clone()), None, "{sql}");
         }
     }
 

@@ -134,6 +134,9 @@ pub(super) fn of(head: &[Token<'_>], tail: &[Token<'_>]) -> Head {
         "KILL" => never(StatementKind::Kill),
         "HANDLER" => handler(&words),
         "PREPARE" => with(StatementKind::Prepare, Effects::PREPARES),
+        "EXECUTE" if words.is(1, "IMMEDIATE") => {
+            with(StatementKind::Prepare, Effects::OPAQUE | Effects::PREPARES_UNNAMED)
+        }
         "EXECUTE" => with(StatementKind::Prepare, Effects::OPAQUE),
         "DEALLOCATE" => with(StatementKind::Prepare, Effects::DEALLOCATES),
         "XA" => match () {

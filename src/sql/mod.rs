@@ -33,9 +33,10 @@ mod tests;
 mod tree;
 
 pub use charset::{charset_class, charset_class_of_collation_id};
+pub(crate) use classify::LONGEST_NORMALISED;
 pub use classify::{Classifier, SqlContext};
-pub(crate) use identity::with_connection_id;
-pub(crate) use named::{executed_name, prepared_text, user_variables};
+pub(crate) use identity::{Known, with_known};
+pub(crate) use named::{executed_name, immediate_text, prepared_text, user_variables};
 pub use scan::is_server_schema;
 pub(crate) use set::{is_set_statement, set_for_statement};
 pub use shape::{

@@ -41,18 +41,31 @@ pub(crate) fn user_variables(sql: &[u8], context: SqlContext) -> Vec<Box<str>> {
 /// The name, lower case, and the text of `PREPARE name FROM 'text'`. None: the text is no plain literal.
 pub(crate) fn prepared_text(sql: &[u8], context: SqlContext) -> Option<(Vec<u8>, Vec<u8>)> {
     match statement(sql, context).as_slice() {
-        [prepare, name, from, text]
-            if prepare.is("PREPARE")
-                && name.is_name()
-                && from.is("FROM")
-                && text.kind == Kind::Text
-                && text.text.starts_with(b"'")
-                && !text.text.contains(&b'\\') =>
-        {
+        [prepare, name, from, text] if prepare.is("PREPARE") && name.is_name() && from.is("FROM") && is_plain(text) => {
             Some((unquote(name.text).to_ascii_lowercase(), unquote(text.text)))
         }
         _ => None,
     }
+}
+
+/// The text of `EXECUTE IMMEDIATE 'text' [USING ...]`. None: it is no plain literal.
+pub(crate) fn immediate_text(sql: &[u8], context: SqlContext) -> Option<Vec<u8>> {
+    match statement(sql, context).as_slice() {
+        [execute, immediate, text, rest @ ..]
+            if execute.is("EXECUTE")
+                && immediate.is("IMMEDIATE")
+                && is_plain(text)
+                && rest.first().is_none_or(|first| first.is("USING")) =>
+        {
+            Some(unquote(text.text))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a token is a text that says what it holds.
+fn is_plain(text: &Token<'_>) -> bool {
+    text.kind == Kind::Text && text.text.starts_with(b"'") && !text.text.contains(&b'\\')
 }
 
 /// The name, lower case, of `EXECUTE name [USING ...]`.

@@ -123,17 +123,32 @@ pub(super) struct Scan<'d, 'a> {
     depth: usize,
     pending: Option<Pending>,
     in_set: bool,
+    in_write: bool,
     findings: Findings,
 }
 
 impl<'d, 'a> Scan<'d, 'a> {
     pub(super) fn new(declared: &'d Declared) -> Self {
-        Self { declared, last: [None; 4], depth: 0, pending: None, in_set: false, findings: Findings::default() }
+        Self {
+            declared,
+            last: [None; 4],
+            depth: 0,
+            pending: None,
+            in_set: false,
+            in_write: false,
+            findings: Findings::default(),
+        }
     }
 
     /// In a SET, variables are assigned to as a matter of course.
     pub(super) const fn in_set(mut self) -> Self {
         self.in_set = true;
+        self
+    }
+
+    /// In what writes, a name before a parenthesis may be a table with its columns.
+    pub(super) const fn in_write(mut self) -> Self {
+        self.in_write = true;
         self
     }
 
@@ -376,11 +391,24 @@ impl<'d, 'a> Scan<'d, 'a> {
         }
     }
 
+    /// Whether the name before the parenthesis at hand is the table that is written to.
+    fn is_target(&self, before: Option<Token<'a>>, schema: Option<Token<'a>>) -> bool {
+        const HEADS: &[&str] =
+            &["INTO", "INSERT", "REPLACE", "IGNORE", "LOW_PRIORITY", "HIGH_PRIORITY", "DELAYED", "TABLE"];
+        let qualified =
+            before.is_some_and(|before| before.is_operator(b".")) && schema.is_some_and(|name| name.is_name());
+        let head = if qualified { self.last[3] } else { before };
+        head.is_some_and(|head| head.is_any(HEADS))
+    }
+
     /// At an opening parenthesis: what does the name before it call?
     fn call(&mut self, paren: &Token<'a>) {
         let [Some(name), before, schema, _] = self.last else { return };
         if !name.is_name() {
             // `@@x (` and the like do not parse.
+            return;
+        }
+        if self.in_write && self.is_target(before, schema) {
             return;
         }
         if before.is_some_and(|before| before.is_operator(b".")) {

@@ -175,7 +175,7 @@ impl Effects {
     pub const SETS_LAST_INSERT_ID: Self = Self(1 << 20);
     /// Asks CONNECTION_ID() or @@pseudo_thread_id.
     pub const ASKS_CONNECTION_ID: Self = Self(1 << 21);
-    /// Has a LIMIT (FOUND_ROWS() may then differ from the rows sent).
+    /// Has a LIMIT by which FOUND_ROWS() may differ from the rows sent: not a plain one of a plain query.
     pub const HAS_LIMIT: Self = Self(1 << 22);
     /// LASTVAL / PREVIOUS VALUE FOR: bound to the connection that called NEXTVAL.
     pub const USES_SEQUENCE: Self = Self(1 << 23);
@@ -207,6 +207,16 @@ impl Effects {
     pub const ASKS_TRACKING: Self = Self(1 << 31);
     /// Shows status variables, of which some describe the connection that it runs on: SHOW STATUS, or a table of them.
     pub const SHOWS_STATUS: Self = Self(1 << 32);
+    /// EXECUTE IMMEDIATE: the server numbers a statement for it.
+    pub const PREPARES_UNNAMED: Self = Self(1 << 36);
+    /// Calls IS_USED_LOCK.
+    pub const ASKS_LOCK_OWNER: Self = Self(1 << 37);
+    /// No query, but it names one, whose rows FOUND_ROWS() may count (INSERT ... SELECT).
+    pub const RUNS_QUERY: Self = Self(1 << 33);
+    /// No query, and FOUND_ROWS() counts the rows that it found: an UPDATE or DELETE of several tables.
+    pub const COUNTS_FOUND: Self = Self(1 << 34);
+    /// The same on MySQL (9.7), where each UPDATE and DO counts.
+    pub const COUNTS_FOUND_ON_MYSQL: Self = Self(1 << 35);
 
     /// These flags and `other`'s.
     #[must_use]
@@ -394,6 +404,8 @@ pub enum KillWhom {
     Id(u64),
     /// An expression, whose value is a connection id: only a server can tell it.
     Expression(Box<str>),
+    /// MariaDB's `USER CURRENT_USER`: all connections of the killer's own account.
+    CurrentUser,
     /// MariaDB's `USER name[@host]`: all connections of that user.
     User(Box<str>, Option<Box<str>>),
     /// MariaDB's `QUERY ID n`: a number of the server's own, which the proxy does not give out.
