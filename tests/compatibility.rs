@@ -216,8 +216,8 @@ fn suites() -> String {
     let lines: Vec<_> = lines.iter().map(|line| format!("| {line} |\n")).collect();
     format!(
         "{SUITES}\nEach test ran directly and through the proxy (`make test-clients`). *Only directly* are tests that pass directly and not \
-         through the proxy;\n`tests/suites/runners.rs` lists those that are known, with what is missing. A suite is not here if its package comes without tests (mysql2 and\n\
-         mariadb for Node, asyncmy), if its source cannot be fetched (mysql2 for Ruby), or if nobody wrote a runner for it yet (ActiveRecord, Connector/J).\n\n\
+         through the proxy;\n`tests/suites/runners.rs` lists those that are known, with what is missing. A row is of the last whole run. A suite is\n\
+         not here if its package comes without tests (mysql2 and mariadb for Node, asyncmy), or if its source cannot be fetched (mysql2 for Ruby).\n\n\
          | suite | server | tests | pass directly | pass through pointsman | only directly |\n| --- | --- | --- | --- | --- | --- |\n{}",
         lines.concat()
     )
