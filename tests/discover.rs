@@ -510,7 +510,7 @@ async fn the_key_that_is_shown_is_the_one_that_is_used(flavor: Flavor) {
     let mut client = Raw::open(stage.listen()).await;
     let packets = client.log_in(&Login::new("keyed", "k").plugin(CACHING_SHA2)).await;
     assert!(packets.last().unwrap().is_ok());
-    let used = packets.iter().find_map(|packet| packet.payload.strip_prefix(b"\x01-----")).expect("a key");
+    let used = packets.iter().find_map(|packet| packet.payload.strip_prefix(b"\x01-----")).unwrap();
     for name in ["Caching_sha2_password_rsa_public_key", "Rsa_public_key"] {
         let asks =
             format!("SELECT variable_value FROM performance_schema.global_status WHERE variable_name = '{name}'");

@@ -144,7 +144,7 @@ async fn within<T>(patience: Option<Duration>, write: impl Future<Output = io::R
 #[cfg(test)]
 impl Channel {
     /// Writes past TLS, as somebody on the way could.
-    pub(super) async fn write_unencrypted(&mut self, bytes: &[u8]) {
+    pub(super) async fn write_unencrypted(&self, bytes: &[u8]) {
         let writable = self.socket.writable().await;
         assert_eq!(writable.and_then(|()| self.socket.try_write(bytes)).ok(), Some(bytes.len()));
     }

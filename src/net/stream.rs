@@ -194,7 +194,7 @@ impl Stream {
 #[cfg(test)]
 impl Stream {
     /// Writes past TLS, as somebody on the way could.
-    pub(super) async fn write_unencrypted(&mut self, bytes: &[u8]) {
+    pub(super) async fn write_unencrypted(&self, bytes: &[u8]) {
         self.channel.write_unencrypted(bytes).await;
     }
 }

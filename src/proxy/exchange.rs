@@ -69,7 +69,7 @@ impl Run<'_> {
     }
 
     /// Brings the connection to the session's state and sends the command; reads all replies but its own.
-    async fn ask(&mut self, job: &Job, lease: &mut Lease, command: &RawCommand) -> Result<(), Failure> {
+    async fn ask(&self, job: &Job, lease: &mut Lease, command: &RawCommand) -> Result<(), Failure> {
         let wanted = self.session.settings().clone();
         let mut preamble = between(lease, &wanted);
         let placed = self.place(job, lease, &preamble).await?;

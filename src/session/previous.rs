@@ -90,7 +90,7 @@ impl Session {
             }
             (Some(slot), Found::On(on, _)) if slot == on => {}
             (Some(_), Found::Rows(rows)) if !rest && rows <= REPLAYED_ROWS => {
-                about.replay = Some(Replay { found: Some(rows), result: true })
+                about.replay = Some(Replay { found: Some(rows), result: true });
             }
             (None, Found::Rows(rows)) if rows <= REPLAYED_ROWS || !found => {
                 let result = !rest || self.last.result;

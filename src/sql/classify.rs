@@ -247,7 +247,7 @@ impl Classifier {
         if !matches!(
             verdict.kind,
             StatementKind::Do | StatementKind::Set | StatementKind::Call | StatementKind::Write | StatementKind::Show
-        ) && !(verdict.kind == StatementKind::Ddl && fills())
+        ) && (verdict.kind != StatementKind::Ddl || !fills())
         {
             verdict.effects = verdict.effects.without(Effects::CALLS_UNKNOWN);
         }

@@ -628,7 +628,7 @@ mod tests {
     #[test]
     fn the_owner_of_a_lock_is_named_as_clients_know_it() {
         let owners = vec![(31, 7), (32, 9)];
-        let maria = Known { owners: owners.clone(), mariadb: true, ..Known::default() };
+        let maria = Known { owners, mariadb: true, ..Known::default() };
         let (text, _) = known("SELECT IS_USED_LOCK('a'), 1", maria.clone()).unwrap();
         let value = "CASE IS_USED_LOCK('a') WHEN 31 THEN 7 WHEN 32 THEN 9 ELSE IS_USED_LOCK('a') END";
         assert_eq!(text, format!("SELECT ({value}) AS `IS_USED_LOCK('a')`, 1"));
