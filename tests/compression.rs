@@ -10,10 +10,16 @@ use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, OptsBuilder};
 use pointsman::cluster::Flavor;
 use pointsman::sandbox::APP;
+use pointsman::wire::header::MAX_PAYLOAD;
+use support::raw::{Login, Raw};
+use support::wire::Method;
 use support::{Stage, servers_of, target};
 use tokio::process::Command;
 
-on_both!(connector_python_reads_compressed_rows_of_any_length,);
+on_both!(
+    connector_python_reads_compressed_rows_of_any_length,
+    packets_around_the_greatest_lengths_are_compressed_both_ways,
+);
 
 /// MySQL Connector/Python in pure Python reads at most two compressed packets for one packet, as many as servers send.
 const SCRIPT: &str = r#"
@@ -78,6 +84,45 @@ async fn connector_python_reads_compressed_rows_of_any_length(flavor: Flavor) {
     }
     assert_eq!(stage.ran_on("SELECT id, content, 1 FROM noise ORDER BY id"), ["primary", "replica1"]);
     eprintln!("{directly}");
+    stage.end().await;
+}
+
+/// Rows and commands of just under, at and over 16 MiB and 32 MiB less a byte or two, where packets are continued.
+async fn packets_around_the_greatest_lengths_are_compressed_both_ways(flavor: Flavor) {
+    let Some(servers) = servers_of(flavor, 0, &["--max-allowed-packet=64M"]).await else { return };
+    let text = support::configuration(&servers, "").replace("\nrole=", "\ncompression='zlib'\nrole=");
+    let stage = Stage { proxy: support::proxy_of(&text).await, servers };
+    let methods = if flavor == Flavor::MySql { &[Method::Zlib, Method::Zstd][..] } else { &[Method::Zlib] };
+    for &method in methods {
+        let plugin = if flavor == Flavor::MySql { "caching_sha2_password" } else { "mysql_native_password" };
+        let login = Login { compression: Some(method), ..Login::app().plugin(plugin) };
+        let mut client = Raw::login(stage.listen(), &login).await;
+        for edge in [MAX_PAYLOAD, 2 * MAX_PAYLOAD] {
+            for len in [edge - 1, edge, edge + 1] {
+                // With the length of the text before it.
+                let fill = len - if len > MAX_PAYLOAD + 4 { 9 } else { 4 };
+                let reply = client.query(&format!("SELECT REPEAT('r', {fill})")).await;
+                let row = reply.iter().find(|packet| packet.payload.len() > 1000).unwrap();
+                let before = row.payload.len() - fill;
+                assert!(row.payload[before..].iter().all(|byte| *byte == b'r'), "{method:?} {len}");
+                if fill <= MAX_PAYLOAD {
+                    assert_eq!(row.payload.len(), len, "{method:?}");
+                }
+                assert!(reply.last().unwrap().payload.len() < 20, "{method:?} {len}: its end");
+                // With the command's first byte.
+                let command = [&b"\x03SELECT LENGTH('"[..], &vec![b'c'; len - 18], b"')"].concat();
+                assert_eq!(command.len(), len);
+                let reply = client.results(&command).await;
+                let said = (len - 18).to_string();
+                assert!(
+                    reply.iter().any(|packet| packet.payload[1..] == *said.as_bytes()),
+                    "{method:?} {len}: {:?}",
+                    reply.last()
+                );
+            }
+        }
+        assert_eq!(client.value("SELECT 'goes on'").await, "goes on");
+    }
     stage.end().await;
 }
 
