@@ -29,6 +29,9 @@ pub struct Settings {
 /// At most so many variables of one session are carried; one more pins it.
 pub(super) const MAX_VARIABLES: usize = 256;
 
+/// The values of the user variables of one session are carried up to so many bytes in all.
+const MAX_USER_BYTES: usize = 64 << 10;
+
 impl Settings {
     /// A system variable's value without its quotes.
     #[must_use]
@@ -504,6 +507,13 @@ fn hexadecimal(value: &[u8]) -> Box<str> {
 }
 
 impl Settings {
+    /// Whether a user variable of this value can be carried beside the others.
+    pub(super) fn takes(&self, name: &str, literal: &str) -> bool {
+        let others = self.user_variables.iter().filter(|(other, _)| &***other != name);
+        let bytes: usize = others.map(|(_, value)| value.len()).sum();
+        self.user_variables.len() < MAX_VARIABLES && bytes.saturating_add(literal.len()) <= MAX_USER_BYTES
+    }
+
     /// Takes in what a server reported. False: there are too many variables to carry.
     pub fn absorb(self: &mut Arc<Self>, track: &SessionTrack) -> bool {
         if track.schema.is_none() && track.variables.is_empty() {

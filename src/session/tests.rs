@@ -236,6 +236,19 @@ fn pins_are_taken_and_released() {
 }
 
 #[test]
+fn long_values_of_user_variables_are_not_kept_without_bound() {
+    let mut talk = Talk::new();
+    for name in ["a", "b", "b"] {
+        talk.ok(&format!("SET @{name} = '{}'", "x".repeat(30_000)));
+        talk.reads("read");
+    }
+    talk.ok(&format!("SET @c = '{}'", "x".repeat(30_000)));
+    talk.reads("pinned_user_variable");
+    let kept: usize = talk.session.settings().user_variables.values().map(|value| value.len()).sum();
+    assert!(kept < 64 << 10, "{kept}");
+}
+
+#[test]
 fn what_the_server_reports_and_nothing_explains_pins() {
     let mut talk = Talk::new();
     talk.run("CALL p()", |outcome| outcome.track.state_changed = true);

@@ -120,10 +120,11 @@ impl Session {
                 // Its bytes mean the same under every character set and SQL mode.
                 (Scope::User, Value::Literal(literal)) if sure && literal.is_ascii() && !literal.contains('\\') => {
                     let settings = Arc::make_mut(&mut self.settings);
-                    if settings.user_variables.len() >= super::settings::MAX_VARIABLES {
-                        self.pins.set(PinCause::UserVariable, true);
-                    } else {
+                    if settings.takes(name, literal) {
                         settings.user_variables.insert(name.clone(), literal.clone());
+                    } else {
+                        settings.user_variables.remove(name);
+                        self.pins.set(PinCause::UserVariable, true);
                     }
                 }
                 (Scope::User, _) => self.pins.set(PinCause::UserVariable, true),
