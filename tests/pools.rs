@@ -91,7 +91,7 @@ async fn connections_are_kept_warm_and_replaced(flavor: Flavor) {
         return;
     };
     let mut one = client(&stage).await;
-    one.run("DO 1").await;
+    one.value("SELECT 1").await;
     support::until("three are kept", async || connections(&stage).await.len() == 3).await;
     let before = connections(&stage).await;
     tokio::time::sleep(Duration::from_millis(1_500)).await;
@@ -117,7 +117,7 @@ async fn the_servers_patience_is_respected(flavor: Flavor) {
     };
     let before = aborted().await;
     let mut one = client(&stage).await;
-    one.run("DO 1").await;
+    one.value("SELECT 1").await;
     support::until("it is closed before the server does it", async || connections(&stage).await.is_empty()).await;
     assert_eq!(aborted().await, before, "it was closed without a word");
     assert_eq!(one.value("SELECT 5").await, "5");

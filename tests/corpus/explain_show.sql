@@ -222,7 +222,7 @@ SELECT @@max_allowed_packet, @@net_buffer_length, @@lower_case_table_names, @@li
 [server] SELECT @@datadir, @@socket, @@pid_file
 SELECT @@server_id
 SELECT @@hostname IS NOT NULL
-SELECT @@last_insert_id, @@identity, @@warning_count, @@error_count
+[gap=kept-warnings@mariadb] SELECT @@last_insert_id, @@identity, @@warning_count, @@error_count
 SELECT @@in_transaction
 [columns=t] SELECT @@timestamp AS t
 SELECT @@character_set_database, @@collation_database, @@character_set_server
