@@ -13,7 +13,7 @@ use zstd::stream::raw::{Decoder, InBuffer, Operation as _, OutBuffer};
 use zstd::zstd_safe::DParameter;
 
 use self::deflate::{Deflate, Then};
-use super::{HEADER_LEN, MAX_PAYLOAD, ProtocolError};
+use super::{HEADER_LEN, MAX_PAYLOAD, PacketHeader, ProtocolError};
 
 mod deflate;
 
@@ -405,12 +405,10 @@ impl Codec {
     fn walk(&mut self, plain: &[u8], most: usize) -> usize {
         let mut at = self.left;
         while at.saturating_add(HEADER_LEN) <= most
-            && let Some([a, b, c, sequence]) =
-                plain.get(at..).and_then(|rest| rest.first_chunk::<HEADER_LEN>()).copied()
+            && let Some(header) = plain.get(at..).and_then(PacketHeader::parse)
         {
-            self.last = Some(sequence);
-            let payload = usize::from(a) | usize::from(b) << 8 | usize::from(c) << 16;
-            at = at.saturating_add(HEADER_LEN).saturating_add(payload);
+            self.last = Some(header.sequence);
+            at = at.saturating_add(HEADER_LEN).saturating_add(header.payload_len);
         }
         let end = if at > 0 { at.min(most) } else { most };
         self.left = at.saturating_sub(end);
@@ -420,9 +418,7 @@ impl Codec {
 
 /// The length of the packet at the front, with its header; None: that is not here.
 fn packet_len(plain: &[u8]) -> Option<usize> {
-    let [a, b, c, _] = plain.first_chunk::<HEADER_LEN>().copied()?;
-    let payload = usize::from(a) | usize::from(b) << 8 | usize::from(c) << 16;
-    Some(payload.saturating_add(HEADER_LEN))
+    PacketHeader::parse(plain).map(|header| header.payload_len.saturating_add(HEADER_LEN))
 }
 
 /// `len` and the lengths of the packets that follow whole, as far as they make a compressed packet of ordinary length.

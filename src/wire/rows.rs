@@ -56,10 +56,23 @@ impl Rows {
     }
 }
 
+/// In a row of the text protocol NULL, in the place of a text's length.
+pub(super) const NULL: u8 = 0xFB;
+
+/// Bytes that say which of so many cells of a binary row are NULL. They stand behind its first byte.
+pub(super) fn nulls_len(columns: usize) -> usize {
+    nulls_bit(columns).saturating_add(7) / 8
+}
+
+/// The bit of a cell in these bytes: they begin at the third.
+pub(super) fn nulls_bit(at: usize) -> usize {
+    at.saturating_add(2)
+}
+
 fn text(cells: &[Cell], out: &mut BytesMut) {
     for cell in cells {
         match cell {
-            Cell::Null => out.put_u8(0xFB),
+            Cell::Null => out.put_u8(NULL),
             Cell::Text(text) => put_lenenc_bytes(out, text),
             Cell::Long(number) => put_lenenc_bytes(out, number.to_string().as_bytes()),
             Cell::Int(number) => put_lenenc_bytes(out, number.to_string().as_bytes()),
@@ -70,10 +83,9 @@ fn text(cells: &[Cell], out: &mut BytesMut) {
 
 fn binary(cells: &[Cell], out: &mut BytesMut) {
     out.put_u8(0);
-    // The bitmap of NULLs begins at its third bit.
-    let mut nulls = vec![0_u8; cells.len().saturating_add(9) / 8];
+    let mut nulls = vec![0_u8; nulls_len(cells.len())];
     for (at, _) in cells.iter().enumerate().filter(|(_, cell)| **cell == Cell::Null) {
-        let bit = at.saturating_add(2);
+        let bit = nulls_bit(at);
         if let Some(byte) = nulls.get_mut(bit / 8) {
             *byte |= 1 << (bit % 8);
         }

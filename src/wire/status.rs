@@ -6,6 +6,7 @@
 use bytes::BytesMut;
 
 use super::reader::Reader;
+use super::rows::{NULL, nulls_bit, nulls_len};
 use super::writer::put_lenenc_bytes;
 
 /// Longer rows are left as they are, in bytes: names have 64, values 2,048 (MySQL 9.7).
@@ -179,7 +180,7 @@ impl StatusRows {
         let mut cells = Vec::with_capacity(columns.len());
         for (at, column) in columns.iter().enumerate() {
             let rest = reader.rest();
-            let bit = at.saturating_add(2);
+            let bit = nulls_bit(at);
             let text = match column.form {
                 _ if self.binary && nulls.get(bit / 8)? >> (bit % 8) & 1 == 1 => None,
                 Form::Fixed(len) if self.binary => reader.take(len).ok().map(|_| None)?,
@@ -206,12 +207,9 @@ impl StatusRows {
     }
 }
 
-/// In the place of a text's length.
-const NULL: u8 = 0xFB;
-
-/// Where the bits that say which cells are NULL end in a binary row: they begin behind its first byte, at their third bit.
+/// Where the bits that say which cells are NULL end in a binary row.
 fn nulls_end(columns: usize) -> usize {
-    (columns.saturating_add(9) / 8).saturating_add(1)
+    nulls_len(columns).saturating_add(1)
 }
 
 #[cfg(test)]
