@@ -8,7 +8,7 @@ use super::authenticate::{AuthError, authenticate};
 use super::connection::Connection;
 use super::error::{BackendError, Phase};
 use crate::clock;
-use crate::cluster::ServerId;
+use crate::cluster::{Flavor, ServerId};
 use crate::config::Endpoint;
 use crate::net::tls::Connector;
 use crate::net::{Held, Host, Stream};
@@ -143,7 +143,7 @@ impl Login {
             self.name.clone(),
             began,
         );
-        let taken_for = connection.set_up(greeting.version.contains("MariaDB")).await?;
+        let taken_for = connection.set_up(Flavor::from_version(&greeting.version) == Flavor::MariaDb).await?;
         match (&self.account.expected, taken_for) {
             (Some(expected), Some(taken_for)) if **expected != *taken_for => {
                 Err(BackendError::Mistaken { server: self.name.clone(), expected: expected.clone(), taken_for })

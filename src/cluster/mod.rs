@@ -11,7 +11,7 @@ use crate::config::{Config, ServerRole};
 
 pub use change::{Change, Warning};
 pub use observe::{Observation, Rules, Seen};
-pub use server::{Flavor, Health, Lag, Replication, Role, Server, ServerId, ServerState};
+pub use server::{Flavor, Health, Lag, Replication, Role, Server, ServerId, ServerState, version_numbers};
 
 /// An immutable snapshot of all servers. The monitor makes a new one from each observation; sessions read it.
 #[derive(Debug, Clone)]

@@ -43,6 +43,15 @@ impl Flavor {
     }
 }
 
+/// The first three numbers of a server's version; what is missing is 0. `5.5.5-` is what MariaDB puts before its own for old
+/// clients.
+#[must_use]
+pub fn version_numbers(version: &str) -> [u32; 3] {
+    let version = version.strip_prefix("5.5.5-").unwrap_or(version);
+    let mut parts = version.split(|c: char| !c.is_ascii_digit()).map(|digits| digits.parse().unwrap_or(0));
+    std::array::from_fn(|_| parts.next().unwrap_or(0))
+}
+
 /// Whether a server can be used.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Health {

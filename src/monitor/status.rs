@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::Row;
-use crate::cluster::{Flavor, Lag, Replication};
+use crate::cluster::{Flavor, Lag, Replication, version_numbers};
 
 /// The statements that show replication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl StatusQuery {
     pub(super) fn of(flavor: Flavor, version: &str) -> Self {
         match flavor {
             Flavor::MariaDb => Self::AllSlaves,
-            Flavor::MySql | Flavor::Unknown if numbers(version) >= [8, 0, 22] => Self::Replica,
+            Flavor::MySql | Flavor::Unknown if version_numbers(version) >= [8, 0, 22] => Self::Replica,
             Flavor::MySql | Flavor::Unknown => Self::Slave,
         }
     }
@@ -51,16 +51,9 @@ impl StatusQuery {
 /// The privilege that the statements need.
 pub(super) fn needed_grant(flavor: Flavor, version: &str) -> &'static str {
     match flavor {
-        Flavor::MariaDb if numbers(version) >= [10, 5, 0] => "SLAVE MONITOR",
+        Flavor::MariaDb if version_numbers(version) >= [10, 5, 0] => "SLAVE MONITOR",
         Flavor::MariaDb | Flavor::MySql | Flavor::Unknown => "REPLICATION CLIENT",
     }
-}
-
-/// The first three numbers of a version; what is missing is 0. `5.5.5-` is what MariaDB puts before its own for old clients.
-fn numbers(version: &str) -> [u32; 3] {
-    let version = version.strip_prefix("5.5.5-").unwrap_or(version);
-    let mut parts = version.split(|c: char| !c.is_ascii_digit()).map(|digits| digits.parse().unwrap_or(0));
-    std::array::from_fn(|_| parts.next().unwrap_or(0))
 }
 
 /// Newer MariaDB says `NO_LOCK` and the like for kinds of read-only: all but off is on.

@@ -22,6 +22,7 @@ use super::login::{LoggedIn, LoginError, UserGuard, change_user, refuse_protocol
 use super::shared::Shared;
 use crate::backend::{BackendError, Connection, Lease, ServerPools};
 use crate::clock;
+use crate::cluster::Flavor;
 use crate::routing::{RouteReason, Surroundings};
 use crate::session::{Answer, Environment, IdleEnd, KILL_VALUE_END, MemoryScope, Plan, Session, Settings, Slot};
 use crate::sql::{KillTarget, KillWhom};
@@ -475,7 +476,7 @@ impl Served<'_> {
 
     /// KILL. False: it was the client's own connection. With the error that it got.
     async fn kill(&mut self, target: &KillTarget, sequence: u8) -> Result<(bool, Option<(u16, Origin)>), SessionError> {
-        let mariadb = self.shared.greetings.primary().version.contains("MariaDB");
+        let mariadb = Flavor::from_version(&self.shared.greetings.primary().version) == Flavor::MariaDb;
         let (goes_on, packet) = match Box::pin(kill(self.shared, self.handle, target, mariadb)).await {
             Ok(Killed::Others(killed)) => {
                 // MariaDB counts those that KILL USER ended.

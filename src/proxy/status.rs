@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::client::Client;
 use super::shared::Shared;
+use crate::cluster::Flavor;
 use crate::net::tls::cipher_list;
 use crate::session::StatementCounts;
 use crate::wire::compression::Compression;
@@ -39,7 +40,7 @@ pub(super) fn own_status(shared: &Shared, client: &Client, counts: StatementCoun
     say(false, "Ssl_verify_mode", text(mode));
     say(false, "Ssl_verify_depth", text(depth));
     // MariaDB tells it of a connection under TLS, MySQL of the server.
-    let mariadb = shared.greetings.primary().version.contains("MariaDB");
+    let mariadb = Flavor::from_version(&shared.greetings.primary().version) == Flavor::MariaDb;
     let offer = shared.tls.as_ref().filter(|_| tls.is_some() || !mariadb).map(|acceptor| acceptor.offer());
     let [begins, ends] = offer.map(|offer| offer.validity.clone()).unwrap_or_default();
     say(false, "Ssl_server_not_before", StatusValue::Text(begins));

@@ -4,14 +4,16 @@
 use std::time::Duration;
 
 use super::Session;
+use crate::cluster::{Flavor, version_numbers};
 use crate::wire::{Capabilities, ErrPacket};
 
 /// How a server ends a client's connection that was idle for too long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum IdleEnd {
     /// The connection is reset, without a word: MariaDB (10.11, 11.8).
     Reset,
     /// It is closed, without a word: MySQL before 8.0.24.
+    #[default]
     Close,
     /// An error of the sequence id 0, then the end: MySQL from 8.0.24.
     Told,
@@ -20,12 +22,11 @@ pub enum IdleEnd {
 impl IdleEnd {
     /// What a server of this version does.
     pub(super) fn of(version: &str) -> Self {
-        if version.contains("MariaDB") {
-            return Self::Reset;
+        match Flavor::from_version(version) {
+            Flavor::MariaDb => Self::Reset,
+            Flavor::MySql | Flavor::Unknown if version_numbers(version) < [8, 0, 24] => Self::Close,
+            Flavor::MySql | Flavor::Unknown => Self::Told,
         }
-        let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse::<u32>().unwrap_or(0));
-        let numbers: [u32; 3] = std::array::from_fn(|_| numbers.next().unwrap_or(0));
-        if numbers < [8, 0, 24] { Self::Close } else { Self::Told }
     }
 
     /// The error that is told: `ER_CLIENT_INTERACTION_TIMEOUT`, in MySQL's words (9.7).

@@ -1,12 +1,13 @@
 //! Commands that are cut off or that nobody serves: the words of the family of servers that the client takes the proxy for.
 
 use super::{Answer, Found, IdleEnd, Plan, Session};
+use crate::cluster::{Flavor, version_numbers};
 use crate::wire::command::code;
 use crate::wire::statement::ClientStatementId;
 use crate::wire::{Capabilities, Command, ErrPacket};
 
 /// What is told by the version of the primary's greeting, which is known before any connection is the session's.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ServerVersion {
     mariadb: bool,
     /// MySQL before 9, which still has COM_PROCESS_KILL.
@@ -14,18 +15,12 @@ pub(super) struct ServerVersion {
     pub(super) idle_end: IdleEnd,
 }
 
-impl Default for ServerVersion {
-    fn default() -> Self {
-        Self { mariadb: false, old: false, idle_end: IdleEnd::Close }
-    }
-}
-
 impl Session {
     /// Tells it the primary's version, as clients are greeted with it.
     pub fn greet(&mut self, version: &str) {
-        let mariadb = version.contains("MariaDB");
-        let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
-        let old = !mariadb && major.is_some_and(|major| major < 9);
+        let mariadb = Flavor::from_version(version) == Flavor::MariaDb;
+        let [major, ..] = version_numbers(version);
+        let old = !mariadb && (1..9).contains(&major);
         self.server = ServerVersion { mariadb, old, idle_end: IdleEnd::of(version) };
         // MariaDB (10.11) counts what a login with a schema reports.
         let reports = self.capabilities.contains(Capabilities::SESSION_TRACK);
