@@ -218,12 +218,11 @@ impl<C> Capacity<C> {
         while let Some((at, own)) = self.next_for(pool) {
             let Some(waiting) = self.leave(at) else { break };
             if own {
-                match waiting.grant.send(Granted::Connection(connection)) {
-                    Ok(()) => return None,
-                    // It is gone.
-                    Err(Granted::Connection(back)) => connection = back,
-                    Err(Granted::Place) => return None,
-                }
+                // It may be gone.
+                let Err(Granted::Connection(back)) = waiting.grant.send(Granted::Connection(connection)) else {
+                    return None;
+                };
+                connection = back;
             } else {
                 self.count_out(pool);
                 self.occupy(waiting.pool);
@@ -340,28 +339,25 @@ impl<C> Capacity<C> {
         if self.line.is_empty() {
             return None;
         }
-        let own = self.pool(pool).is_some_and(|entry| entry.waiting > 0);
-        let may_connect = self.connecting < self.limits.connecting;
-        let user = self.pool(pool)?.user.clone();
-        let mut line = std::mem::take(&mut self.line);
-        let next = line.iter_mut().enumerate().find_map(|(at, waiting)| {
+        let Self { limits, pools, users, connecting, line, .. } = self;
+        let entry = |pool: PoolIndex| pools.get(pool.0).and_then(Option::as_ref);
+        let Entry { user, waiting: of_own, .. } = entry(pool)?;
+        line.iter_mut().enumerate().find_map(|(at, waiting)| {
             if waiting.pool == pool {
                 return Some((at, true));
             }
             // Would it help if this one were closed?
-            let entry = self.pool(waiting.pool)?;
-            let of_user = self.users.get(&entry.user).copied().unwrap_or(0);
-            if !may_connect || (entry.user != user && of_user >= self.limits.user) {
+            let other = &entry(waiting.pool)?.user;
+            let of_other = users.get(other).copied().unwrap_or(0);
+            if *connecting >= limits.connecting || (other != user && of_other >= limits.user) {
                 return None;
             }
-            if own && waiting.passed < PASSES {
+            if *of_own > 0 && waiting.passed < PASSES {
                 waiting.passed = waiting.passed.saturating_add(1);
                 return None;
             }
             Some((at, false))
-        });
-        self.line = line;
-        next
+        })
     }
 
     /// Gives places to those who can have one, in order.

@@ -164,17 +164,22 @@ impl Pool {
         Ok(Lease::new(connection, self.clone()))
     }
 
-    /// Logs in. A session that began before the account's password changed goes on with the one that is known since.
-    async fn log_in(&self) -> Result<Connection, BackendError> {
-        let server = &self.server;
-        let mut login = Login {
+    /// How its connections log in.
+    #[must_use]
+    pub fn login(&self) -> Login {
+        Login {
             collation: self.key.collation,
             // The connection shows it, and who must not have it is told at the login.
             capabilities: self.key.capabilities | Capabilities::CAN_HANDLE_EXPIRED_PASSWORDS,
-            compression: server.compression.clone(),
+            compression: self.server.compression.clone(),
             attributes: self.key.attributes.clone(),
-            ..server.login(&self.account, self.key.client)
-        };
+            ..self.server.login(&self.account, self.key.client)
+        }
+    }
+
+    /// Logs in. A session that began before the account's password changed goes on with the one that is known since.
+    async fn log_in(&self) -> Result<Connection, BackendError> {
+        let mut login = self.login();
         let made = login.connect().await;
         match (made, self.account.rotation.load_full()) {
             (Err(BackendError::Refused { error, .. }), Some(newest)) if error.code == 1045 => {

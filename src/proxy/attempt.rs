@@ -163,8 +163,7 @@ impl Run<'_> {
             Request::Execute(id) | Request::Statement(id) => self.session.statements().get(id).map(|one| one.key),
             Request::Forward | Request::Prepare(_) => None,
         };
-        let settings = self.session.settings().clone();
-        let mut lease = pin!(pool.lease(Wanted { settings: &settings, statement, made_after }));
+        let mut lease = pin!(pool.lease(Wanted { settings: self.session.settings(), statement, made_after }));
         // An idle connection is there at once, mostly: then there is nothing to measure.
         let lease = match poll_fn(|context| Poll::Ready(lease.as_mut().poll(context))).await {
             Poll::Ready(lease) => lease,

@@ -97,21 +97,17 @@ async fn try_primary(
     let gone = || BackendError::PoolFull { text: "pointsman: no primary is configured".into() };
     let primary = shared.cluster.load().primary().map(|primary| primary.id).ok_or_else(gone)?;
     let server = shared.pools.server(primary).ok_or_else(gone)?;
-    let mut wanted = Settings { schema: response.schema.as_deref().map(Into::into), ..Settings::default() };
-    wanted.multi_statements = response.capabilities.contains(Capabilities::MULTI_STATEMENTS);
-    let mut wanted = Arc::new(wanted);
+    let mut wanted = Arc::new(Settings {
+        schema: response.schema.as_deref().map(Into::into),
+        multi_statements: response.capabilities.contains(Capabilities::MULTI_STATEMENTS),
+        ..Settings::default()
+    });
     let pool = server.pool(key, &user.account);
     let made_after = shared.globals.last_set();
     let mut lease = pool.lease(Wanted { settings: &wanted, statement: None, made_after }).await?;
     if lease.sandboxed {
         if let Some(schema) = &response.schema {
-            let login = Login {
-                collation: key.collation,
-                capabilities: key.capabilities | Capabilities::CAN_HANDLE_EXPIRED_PASSWORDS,
-                schema: Some(schema.clone()),
-                ..server.login(&user.account, key.client)
-            };
-            choose_schema(&login, &mut lease).await?;
+            choose_schema(&Login { schema: Some(schema.clone()), ..pool.login() }, &mut lease).await?;
         }
         return Ok((None, Some(lease)));
     }
