@@ -145,7 +145,7 @@ impl Connection {
             .into_iter()
             .filter(|(_, login, reset)| login != reset)
             .map(|(name, login, reset)| {
-                let quoted = |value: &str| if value.is_empty() { "''".into() } else { literal(name, value.as_bytes()) };
+                let quoted = |value: &str| literal(name, value.as_bytes());
                 // MySQL keeps them at a reset (9.7), MariaDB does not (10.11).
                 Reset { name, login: quoted(&login), reset: quoted(if mariadb { &reset } else { &login }) }
             })

@@ -74,6 +74,11 @@ const OVERRIDE: &str = "POINTSMAN__";
 /// What is one server's own, and cannot be set for all of them.
 const OWN: &[&str] = &["name", "address", "role", "weight", "pools"];
 
+/// Whether a variable can set this: in what there are several of, only what holds for all servers.
+fn is_overridable(section: &Section, key: &str) -> bool {
+    !section.list || (section.name == "servers" && !OWN.contains(&key))
+}
+
 /// Lays the environment over `raw`.
 pub(super) fn apply(variables: &impl Variables, raw: &mut Raw, findings: &mut Findings) {
     short_names(variables, raw, findings);
@@ -152,11 +157,8 @@ fn find_override(name: &str) -> Result<(&'static Section, &'static str), String>
     let (section_name, key) = path.split_once("__").unwrap_or((path, ""));
     let found = section(&section_name.to_lowercase()).filter(|_| section_name == section_name.to_uppercase());
     if let Some(section) = found {
-        let own = |key: &&str| section.name == "servers" && !OWN.contains(key);
-        if section.list
-            && let Some(setting) = section.setting(&key.to_lowercase()).filter(|setting| own(&setting.key))
-            && key == key.to_uppercase()
-        {
+        let setting = section.setting(&key.to_lowercase()).filter(|_| key == key.to_uppercase());
+        if let Some(setting) = setting.filter(|setting| is_overridable(section, setting.key)) {
             return Ok((section, setting.key));
         }
         if section.list {
@@ -165,9 +167,6 @@ fn find_override(name: &str) -> Result<(&'static Section, &'static str), String>
                  file",
                 section.header()
             ));
-        }
-        if let Some(setting) = section.setting(&key.to_lowercase()).filter(|_| key == key.to_uppercase()) {
-            return Ok((section, setting.key));
         }
     }
     let known = known_overrides();
@@ -181,9 +180,8 @@ fn find_override(name: &str) -> Result<(&'static Section, &'static str), String>
 
 fn known_overrides() -> Vec<String> {
     let all = SECTIONS.iter().flat_map(|section| section.settings.iter().map(move |setting| (section, setting.key)));
-    all.filter(|(section, key)| !section.list || (section.name == "servers" && !OWN.contains(key)))
-        .map(|(section, key)| (section.name, key))
-        .map(|(section, key)| format!("{OVERRIDE}{}__{}", section.to_uppercase(), key.to_uppercase()))
+    all.filter(|(section, key)| is_overridable(section, key))
+        .map(|(section, key)| format!("{OVERRIDE}{}__{}", section.name.to_uppercase(), key.to_uppercase()))
         .collect()
 }
 

@@ -179,7 +179,6 @@ impl Base {
     pub(super) fn differing(&self, other: &Self) -> Vec<([&'static str; 2], Box<str>)> {
         let [tx, transaction] = ISOLATION;
         let isolation = if self.mariadb { [tx, transaction] } else { [transaction, tx] };
-        let quoted = |name, value: &str| if value.is_empty() { "''".into() } else { literal(name, value.as_bytes()) };
         let autocommit = |base: &Self| if base.autocommit { "ON" } else { "OFF" };
         [
             (["sql_mode"; 2], &*self.sql_mode, &*other.sql_mode),
@@ -188,7 +187,7 @@ impl Base {
         ]
         .into_iter()
         .filter(|(_, own, others)| own != others)
-        .map(|(names, own, _)| (names, quoted(names[0], own)))
+        .map(|(names, own, _)| (names, literal(names[0], own.as_bytes())))
         .collect()
     }
 
@@ -611,6 +610,7 @@ mod tests {
         assert_eq!(&*literal("sql_mode", b"ANSI"), "'ANSI'");
         assert_eq!(&*literal("max_join_size", b"1000"), "1000");
         assert_eq!(&*literal("long_query_time", b"10.500000"), "10.500000");
+        assert_eq!(&*literal("sql_mode", b""), "''");
         assert_eq!(&*literal("character_set_results", b""), "NULL");
         assert_eq!(&*literal("default_tmp_storage_engine", b""), "NULL");
         assert_eq!(&*literal("system_versioning_asof", b"DEFAULT"), "DEFAULT");

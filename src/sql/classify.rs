@@ -306,16 +306,20 @@ fn writes<'a>(tokens: impl Iterator<Item = Token<'a>>) -> bool {
 /// says SQL_CALC_FOUND_ROWS (MariaDB 10.11, MySQL 9.7).
 fn is_plainly_limited(normalised: &[u8]) -> bool {
     let text = String::from_utf8_lossy(normalised).to_ascii_lowercase();
-    let once =
-        |word: &str| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|one| *one == word).count();
-    text.ends_with(" limit ?") && once("limit") == 1 && once("select") == 1 && once("fetch") == 0
+    let times = |word: &str| words(&text).filter(|one| *one == word).count();
+    text.ends_with(" limit ?") && times("limit") == 1 && times("select") == 1 && times("fetch") == 0
+}
+
+/// The words of a normalised text.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
 }
 
 /// What something that is no query may do to FOUND_ROWS() (MariaDB 10.11, MySQL 9.7).
 fn finds(kind: StatementKind, normalised: &[u8]) -> Effects {
     let text = String::from_utf8_lossy(normalised).to_ascii_lowercase();
     let query = if text.contains("select") { Effects::RUNS_QUERY } else { Effects::NONE };
-    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let mut words = words(&text);
     let first = words.next();
     let mut several = || {
         let target = text.split(" where ").next().and_then(|head| head.split(" set ").next()).unwrap_or_default();

@@ -207,16 +207,16 @@ impl Effects {
     pub const ASKS_TRACKING: Self = Self(1 << 31);
     /// Shows status variables, of which some describe the connection that it runs on: SHOW STATUS, or a table of them.
     pub const SHOWS_STATUS: Self = Self(1 << 32);
-    /// EXECUTE IMMEDIATE: the server numbers a statement for it.
-    pub const PREPARES_UNNAMED: Self = Self(1 << 36);
-    /// Calls IS_USED_LOCK.
-    pub const ASKS_LOCK_OWNER: Self = Self(1 << 37);
     /// No query, but it names one, whose rows FOUND_ROWS() may count (INSERT ... SELECT).
     pub const RUNS_QUERY: Self = Self(1 << 33);
     /// No query, and FOUND_ROWS() counts the rows that it found: an UPDATE or DELETE of several tables.
     pub const COUNTS_FOUND: Self = Self(1 << 34);
     /// The same on MySQL (9.7), where each UPDATE and DO counts.
     pub const COUNTS_FOUND_ON_MYSQL: Self = Self(1 << 35);
+    /// EXECUTE IMMEDIATE: the server numbers a statement for it.
+    pub const PREPARES_UNNAMED: Self = Self(1 << 36);
+    /// Calls IS_USED_LOCK.
+    pub const ASKS_LOCK_OWNER: Self = Self(1 << 37);
 
     /// These flags and `other`'s.
     #[must_use]
