@@ -94,8 +94,7 @@ async fn packets_around_the_greatest_lengths_are_compressed_both_ways(flavor: Fl
     let stage = Stage { proxy: support::proxy_of(&text).await, servers };
     let methods = if flavor == Flavor::MySql { &[Method::Zlib, Method::Zstd][..] } else { &[Method::Zlib] };
     for &method in methods {
-        let plugin = if flavor == Flavor::MySql { "caching_sha2_password" } else { "mysql_native_password" };
-        let login = Login { compression: Some(method), ..Login::app().plugin(plugin) };
+        let login = Login { compression: Some(method), ..Login::app_on(flavor) };
         let mut client = Raw::login(stage.listen(), &login).await;
         for edge in [MAX_PAYLOAD, 2 * MAX_PAYLOAD] {
             for len in [edge - 1, edge, edge + 1] {

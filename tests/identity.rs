@@ -48,10 +48,6 @@ async fn stage(flavor: Flavor, extra: &str) -> Option<Stage> {
     Some(stage)
 }
 
-fn login(flavor: Flavor) -> Login {
-    Login::app().plugin(if flavor == Flavor::MySql { "caching_sha2_password" } else { "mysql_native_password" })
-}
-
 fn id_of(raw: &Raw) -> u32 {
     raw.greeting.as_ref().unwrap().thread_id
 }
@@ -107,7 +103,7 @@ async fn a_statement_sees_the_id_of_the_greeting(flavor: Flavor) {
         "DO CONNECTION_ID()",
     ];
     for capabilities in [CLASSIC, MODERN] {
-        let login = login(flavor).with(capabilities);
+        let login = Login::app_on(flavor).with(capabilities);
         let mut direct = Raw::login(address, &login).await;
         let mut proxied = Raw::login(stage.listen(), &login).await;
         let (theirs, ours) = (id_of(&direct), id_of(&proxied));
@@ -183,7 +179,7 @@ async fn the_process_list_holds_the_proxys_clients(flavor: Flavor) {
     let Some(stage) = stage(flavor, SHARED).await else { return };
     // The columns are the server's, byte for byte, in both protocols and both styles.
     for capabilities in [CLASSIC, MODERN] {
-        let login = login(flavor).with(capabilities);
+        let login = Login::app_on(flavor).with(capabilities);
         let mut direct = Raw::login(stage.servers.primary().address(), &login).await;
         let mut proxied = Raw::login(stage.listen(), &login).await;
         for statement in ["SHOW PROCESSLIST", "show full processlist;"] {
@@ -282,7 +278,7 @@ async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
 async fn a_kill_ends_what_it_names(flavor: Flavor) {
     let Some(stage) = stage(flavor, SHARED).await else { return };
     let mariadb = flavor == Flavor::MariaDb;
-    let login = login(flavor).with(CLASSIC);
+    let login = Login::app_on(flavor).with(CLASSIC);
     let direct = stage.servers.primary().address();
     // The same conversations directly and through the proxy.
     let mut seen = Vec::new();
@@ -378,7 +374,7 @@ async fn a_kill_ends_what_it_names(flavor: Flavor) {
 async fn a_kill_reaches_whoever_waits_or_is_silent(flavor: Flavor) {
     let extra = "[routing]\nsticky_window='1ms'\nmax_lag='1h'\n[pools]\nsize=1\nwait_timeout='15s'\n";
     let Some(stage) = stage(flavor, extra).await else { return };
-    let login = login(flavor).with(CLASSIC);
+    let login = Login::app_on(flavor).with(CLASSIC);
     let mut holder = Raw::login(stage.listen(), &login).await;
     holder.run("BEGIN").await;
     let mut killer = Raw::login(stage.listen(), &login).await;
@@ -482,7 +478,7 @@ async fn a_client_that_goes_away_takes_its_statement_with_it(flavor: Flavor) {
     let extra = "[routing]\nsticky_window='1ms'\nmax_lag='1h'\n[pools]\nsize=2\nwait_timeout='15s'\n";
     let Some(stage) = stage(flavor, extra).await else { return };
     stage.servers.primary().run(&[&format!("GRANT PROCESS ON *.* TO '{}'@'%'", OTHER.user)]).await.unwrap();
-    let login = login(flavor).with(CLASSIC);
+    let login = Login::app_on(flavor).with(CLASSIC);
     for prepared in [false, true] {
         let mut client = Raw::login(stage.listen(), &login).await;
         client.run("BEGIN").await;
@@ -540,7 +536,7 @@ async fn a_client_that_goes_away_takes_its_statement_with_it(flavor: Flavor) {
 
 async fn who_has_sent_more_is_not_gone(flavor: Flavor) {
     let Some(stage) = stage(flavor, SHARED).await else { return };
-    let mut client = Raw::login(stage.listen(), &login(flavor).with(CLASSIC)).await;
+    let mut client = Raw::login(stage.listen(), &Login::app_on(flavor).with(CLASSIC)).await;
     // COM_QUIT right behind a statement, and the end of the connection.
     client.try_send(b"\x03UPDATE t SET v = 60 + SLEEP(0.7) WHERE id = 1").await;
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -577,7 +573,7 @@ async fn diagnostics_of_a_replicas_read_go_along(flavor: Flavor) {
 
 async fn release_ends_the_connection(flavor: Flavor) {
     let Some(stage) = stage(flavor, SHARED).await else { return };
-    let login = login(flavor).with(CLASSIC);
+    let login = Login::app_on(flavor).with(CLASSIC);
     for statement in ["COMMIT RELEASE", "ROLLBACK RELEASE"] {
         for address in [stage.servers.primary().address(), stage.listen()] {
             let mut client = Raw::login(address, &login).await;

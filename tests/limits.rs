@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use pointsman::cluster::Flavor;
 use pointsman::wire::header::MAX_PAYLOAD;
 use support::Stage;
-use support::raw::{Login, Packet, Raw, execute_payload};
+use support::raw::{Login, Raw, execute_payload};
 use support::wire::Method;
 
 on_both!(
@@ -25,16 +25,13 @@ async fn stage(flavor: Flavor, limit: &str, extra: &str) -> Option<Stage> {
     Some(Stage { servers, proxy })
 }
 
-fn login(flavor: Flavor) -> Login {
-    Login::app().plugin(if flavor == Flavor::MySql { "caching_sha2_password" } else { "mysql_native_password" })
-}
-
-fn told(packet: &Packet) -> String {
-    if packet.payload.first() == Some(&0xFF) {
-        let error = packet.error();
-        return format!("{} {} {}", error.code, String::from_utf8_lossy(&error.sql_state), error.message);
-    }
-    "served".to_owned()
+/// An EXECUTE of a statement whose one parameter, a BLOB, came as long data.
+fn execute_long(id: u32) -> Vec<u8> {
+    let mut run = execute_payload(id, 0, &[Some(b"")]).to_vec();
+    run.truncate(run.len() - 1);
+    let types = run.len() - 2;
+    run[types..].copy_from_slice(&[0xFC, 0]);
+    run
 }
 
 /// The kinds of command that may be long.
@@ -60,18 +57,14 @@ async fn came_of(address: SocketAddr, login: &Login, kind: &str, len: usize) -> 
     if kind == "long data" {
         // It has no reply, unless it is too long.
         if let Ok(Ok(packet)) = tokio::time::timeout(std::time::Duration::from_millis(700), client.try_read()).await {
-            let told = told(&packet);
+            let told = packet.told();
             return if client.is_closed().await { told } else { format!("{told}, and goes on") };
         }
-        let mut run = execute_payload(id, 0, &[Some(b"")]);
-        run.truncate(run.len() - 1);
-        let types = run.len() - 2;
-        run[types..].copy_from_slice(&[0xFC, 0]);
-        client.try_send(&run).await;
+        client.try_send(&execute_long(id)).await;
         client.sequence = 1;
     }
     let Ok(first) = client.try_read().await else { return "closed".to_owned() };
-    let told = told(&first);
+    let told = first.told();
     if told != "served" {
         return if client.is_closed().await { told } else { format!("{told}, and goes on") };
     }
@@ -88,7 +81,7 @@ async fn commands_of_any_length_end_as_at_the_server(flavor: Flavor) {
         let Some(stage) = stage(flavor, limit, "").await else { return };
         let direct = stage.servers.primary().address();
         for compression in [None, Some(Method::Zlib)] {
-            let login = Login { compression, ..login(flavor) };
+            let login = Login { compression, ..Login::app_on(flavor) };
             for kind in KINDS {
                 for &len in lens {
                     // Of compressed packets servers count some bytes more.
@@ -106,7 +99,7 @@ async fn commands_of_any_length_end_as_at_the_server(flavor: Flavor) {
             }
         }
         // Nobody else noticed.
-        let mut other = Raw::login(stage.listen(), &login(flavor)).await;
+        let mut other = Raw::login(stage.listen(), &Login::app_on(flavor)).await;
         assert_eq!(other.value("SELECT 'there'").await, "there");
         stage.end().await;
     }
@@ -118,17 +111,13 @@ async fn what_becomes_too_long_is_refused_as_by_the_server(flavor: Flavor) {
     for address in [stage.servers.primary().address(), stage.listen()] {
         let mut log = Vec::new();
         for compression in [None, Some(Method::Zlib)] {
-            let mut client = Raw::login(address, &Login { compression, ..login(flavor) }).await;
+            let mut client = Raw::login(address, &Login { compression, ..Login::app_on(flavor) }).await;
             let (_, id) = client.prepare("SELECT LENGTH(?)").await;
             for pieces in [2, 6] {
                 for _ in 0..pieces {
                     client.send(&[&b"\x18"[..], &id.to_le_bytes(), &[0, 0], &vec![b'x'; 500_000]].concat()).await;
                 }
-                let mut run = execute_payload(id, 0, &[Some(b"")]);
-                run.truncate(run.len() - 1);
-                let types = run.len() - 2;
-                run[types..].copy_from_slice(&[0xFC, 0]);
-                log.push(told(client.results(&run).await.last().unwrap()));
+                log.push(client.results(&execute_long(id)).await.last().unwrap().told());
             }
             for sql in [
                 "SELECT REPEAT('y', 1048575)",
@@ -136,7 +125,7 @@ async fn what_becomes_too_long_is_refused_as_by_the_server(flavor: Flavor) {
                 "SELECT REPEAT('y', 1048577)",
                 "SELECT CONCAT(REPEAT('y', 1000000), REPEAT('z', 1000000)) IS NULL",
             ] {
-                log.push(told(client.query(sql).await.last().unwrap()));
+                log.push(client.query(sql).await.last().unwrap().told());
                 log.push(client.value("SELECT 5").await);
             }
         }
@@ -152,7 +141,7 @@ async fn the_proxys_own_limit_is_exact(flavor: Flavor) {
     let Some(stage) = stage(flavor, "64M", extra).await else { return };
     for kind in KINDS {
         for (len, served) in [(LIMIT, true), (LIMIT + 1, false)] {
-            let came = came_of(stage.listen(), &login(flavor), kind, len).await;
+            let came = came_of(stage.listen(), &Login::app_on(flavor), kind, len).await;
             if served {
                 assert_eq!(came, "served", "{kind} of {len}");
             } else {

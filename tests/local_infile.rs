@@ -10,7 +10,7 @@ use std::time::Duration;
 use mysql_async::prelude::Queryable as _;
 use pointsman::cluster::Flavor;
 use pointsman::wire::header::PacketHeader;
-use support::raw::{Login, Packet, Raw};
+use support::raw::{Login, Raw};
 use support::wire::Method;
 use support::{Stage, until};
 
@@ -18,17 +18,9 @@ on_both!(a_file_that_ends_in_the_middle_leaves_nothing,);
 
 const LOAD: &str = "LOAD DATA LOCAL INFILE 'x' INTO TABLE loaded";
 
-fn told(packet: &Packet) -> String {
-    if packet.payload.first() == Some(&0xFF) {
-        let error = packet.error();
-        return format!("{} {} {}", error.code, String::from_utf8_lossy(&error.sql_state), error.message);
-    }
-    "served".to_owned()
-}
-
 async fn ends(client: &mut Raw) -> String {
     match client.try_read().await {
-        Ok(packet) => told(&packet),
+        Ok(packet) => packet.told(),
         Err(error) if error.kind() == std::io::ErrorKind::TimedOut => "silent".to_owned(),
         Err(_) => "closed".to_owned(),
     }
@@ -55,11 +47,10 @@ async fn a_file_that_ends_in_the_middle_leaves_nothing(flavor: Flavor) {
     let stage = Stage { proxy: support::proxy(&servers, "").await, servers };
     stage.prepare(&["CREATE TABLE loaded (a INT PRIMARY KEY, b VARCHAR(100))"]).await;
     let mut root = stage.servers.primary().root().await.unwrap();
-    let plugin = if flavor == Flavor::MySql { "caching_sha2_password" } else { "mysql_native_password" };
-    let mut neighbour = Raw::login(stage.listen(), &Login::app().plugin(plugin)).await;
+    let mut neighbour = Raw::login(stage.listen(), &Login::app_on(flavor)).await;
     neighbour.run("CREATE TEMPORARY TABLE mine (a INT)").await;
     for compression in [None, Some(Method::Zlib)] {
-        let login = Login { compression, ..Login::app().plugin(plugin) };
+        let login = Login { compression, ..Login::app_on(flavor) };
         for transaction in [false, true] {
             for how in ["leaves", "leaves in a packet", "is killed", "its query is killed", "is killed and goes on"] {
                 let mut seen = Vec::new();
@@ -130,7 +121,7 @@ async fn a_file_that_ends_in_the_middle_leaves_nothing(flavor: Flavor) {
         }
     }
     // And the next load works.
-    let (mut client, _) = begin(stage.listen(), &Login::app().plugin(plugin), false).await;
+    let (mut client, _) = begin(stage.listen(), &Login::app_on(flavor), false).await;
     client.answer(b"").await;
     assert_eq!(ends(&mut client).await, "served");
     assert_eq!(client.value("SELECT COUNT(*) FROM loaded").await, "2000");

@@ -244,16 +244,21 @@ async fn what_is_known_is_answered_without_the_connection(flavor: Flavor) {
     }
 }
 
+/// Servers with these tables, functions and triggers, and a proxy with one connection to them.
+async fn with_routines(flavor: Flavor, made: &[&str]) -> Option<Stage> {
+    let stage = stage_on(flavor, 0, ONE).await?;
+    stage.servers.primary().run(&["SET GLOBAL log_bin_trust_function_creators = 1"]).await.unwrap();
+    stage.prepare(made).await;
+    Some(stage)
+}
+
 /// A function that a write calls takes a lock and sets a variable, and no server reports it.
 async fn functions_of_writes_leave_nothing_to_others(flavor: Flavor) {
-    let Some(stage) = stage_on(flavor, 0, ONE).await else { return };
-    stage.servers.primary().run(&["SET GLOBAL log_bin_trust_function_creators = 1"]).await.unwrap();
-    stage
-        .prepare(&[
-            "CREATE TABLE w (id INT AUTO_INCREMENT PRIMARY KEY, a INT)",
-            "CREATE FUNCTION kept(n INT) RETURNS INT DETERMINISTIC RETURN GET_LOCK('of_write', 1) + (@left := n) - 1",
-        ])
-        .await;
+    let made = [
+        "CREATE TABLE w (id INT AUTO_INCREMENT PRIMARY KEY, a INT)",
+        "CREATE FUNCTION kept(n INT) RETURNS INT DETERMINISTIC RETURN GET_LOCK('of_write', 1) + (@left := n) - 1",
+    ];
+    let Some(stage) = with_routines(flavor, &made).await else { return };
     let login = Login::app().with(MODERN);
     for (at, write) in [
         "INSERT INTO w (a) VALUES (kept(5))",
@@ -281,16 +286,13 @@ async fn functions_of_writes_leave_nothing_to_others(flavor: Flavor) {
 
 /// What a trigger sets without a report is not found by a session that has not set it.
 async fn triggers_leave_no_variables_to_others(flavor: Flavor) {
-    let Some(stage) = stage_on(flavor, 0, ONE).await else { return };
-    stage.servers.primary().run(&["SET GLOBAL log_bin_trust_function_creators = 1"]).await.unwrap();
-    stage
-        .prepare(&[
-            "CREATE TABLE w (id INT AUTO_INCREMENT PRIMARY KEY, a INT)",
-            "CREATE TABLE v (id INT AUTO_INCREMENT PRIMARY KEY, a INT)",
-            "CREATE TRIGGER left_by_w BEFORE INSERT ON w FOR EACH ROW SET NEW.a = (@left := 7)",
-            "CREATE TRIGGER left_by_v BEFORE INSERT ON v FOR EACH ROW SET @told = 8",
-        ])
-        .await;
+    let made = [
+        "CREATE TABLE w (id INT AUTO_INCREMENT PRIMARY KEY, a INT)",
+        "CREATE TABLE v (id INT AUTO_INCREMENT PRIMARY KEY, a INT)",
+        "CREATE TRIGGER left_by_w BEFORE INSERT ON w FOR EACH ROW SET NEW.a = (@left := 7)",
+        "CREATE TRIGGER left_by_v BEFORE INSERT ON v FOR EACH ROW SET @told = 8",
+    ];
+    let Some(stage) = with_routines(flavor, &made).await else { return };
     // What a trigger does is not in the text.
     stage.proxy.expect_mismatches();
     let login = Login::app().with(MODERN);

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use pointsman::cluster::Flavor;
 use pointsman::wire::auth::{CACHING_SHA2, NATIVE, SHA256, caching_sha2, native};
 use pointsman::wire::command::query_head;
 use pointsman::wire::handshake::{Greeting, HandshakeResponse, ssl_request};
@@ -59,6 +60,15 @@ impl Packet {
         ErrPacket::parse(&self.payload).expect("an error packet")
     }
 
+    /// The error in it as its code, state and text, or that there is none.
+    pub fn told(&self) -> String {
+        if self.payload.first() != Some(&0xFF) {
+            return "served".to_owned();
+        }
+        let error = self.error();
+        format!("{} {} {}", error.code, String::from_utf8_lossy(&error.sql_state), error.message)
+    }
+
     pub fn is_ok(&self) -> bool {
         self.payload.first() == Some(&0)
     }
@@ -100,6 +110,11 @@ impl Login {
 
     pub fn app() -> Self {
         Self { schema: Some("app".into()), ..Self::new("app", "app-secret") }
+    }
+
+    /// The same by the method that accounts of this family have.
+    pub fn app_on(flavor: Flavor) -> Self {
+        Self::app().plugin(if flavor == Flavor::MySql { CACHING_SHA2 } else { NATIVE })
     }
 
     pub fn with(self, capabilities: Capabilities) -> Self {
